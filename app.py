@@ -1,0 +1,135 @@
+"""create_app: joins the parts."""
+
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Response, render_template, request
+from flask_migrate import Migrate
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from gateway import commands, config
+from gateway.blueprints import BLUEPRINTS
+from gateway.blueprints.replies import failure
+from gateway.config import Settings
+from gateway.context import Gateway
+from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.extensions import csrf, db, limiter
+from gateway.providers import ways
+from gateway.providers.model_lists import ModelLists
+from gateway.store.clients import ClientDirectory
+from gateway.store.engine import database_url, engine_options
+from gateway.store.ledger import Ledger
+from gateway.store.shared import Shared
+from gateway.store.vault import Vault
+from gateway.telemetry import Metrics, configure_logging
+from gateway.upstream import Upstream
+
+SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "content-security-policy": (
+        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
+        "object-src 'none'"
+    ),
+}
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The app for these settings, or for those of config.yaml and the environment.
+
+    Raises ConfigError. Its greenlets are not running: `wsgi.py` starts them.
+    """
+    settings = settings or config.load()
+    configure_logging(settings.logging.level)
+    app = Flask(__name__)
+    vault = Vault(settings)
+    app.config.from_mapping(_flask_settings(settings, vault))
+    if settings.server.trusted_proxies:
+        hops = settings.server.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
+    db.init_app(app)
+    Migrate(app, db)
+    limiter.init_app(app)
+    csrf.init_app(app)
+    with app.app_context():
+        app.extensions["gateway"] = _gateway(settings, vault)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    commands.register(app)
+    app.after_request(_secure)
+    app.register_error_handler(GatewayError, _tell)
+    app.register_error_handler(HTTPException, _tell_http)
+    return app
+
+
+def _gateway(settings: Settings, vault: Vault) -> Gateway:
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    upstream = Upstream(settings.upstream)
+    return Gateway(
+        settings=settings,
+        engine=db.engine,
+        vault=vault,
+        clients=ClientDirectory(db.engine, vault),
+        shared=Shared(settings.data_dir / "shared.db"),
+        ledger=Ledger(db.engine, settings.logging),
+        upstream=upstream,
+        ways=ways(settings),
+        model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
+        metrics=Metrics(),
+    )
+
+
+def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
+    return {
+        "SECRET_KEY": vault.derive("session"),
+        "SQLALCHEMY_DATABASE_URI": database_url(settings),
+        "SQLALCHEMY_ENGINE_OPTIONS": engine_options(settings),
+        "MAX_CONTENT_LENGTH": settings.server.max_body_mb << 20,
+        "PERMANENT_SESSION_LIFETIME": timedelta(hours=settings.admin.session_hours),
+        "SESSION_COOKIE_NAME": "gateway_session",
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        # The admin's forms and blueprints check; the doors know no cookies.
+        "WTF_CSRF_CHECK_DEFAULT": False,
+        # Limits are asked where they are needed; a hook on every request would cost each call.
+        "RATELIMIT_AUTO_CHECK": False,
+        "RATELIMIT_STORAGE_URI": "memory://",
+    }
+
+
+def _secure(response: Response) -> Response:
+    headers = response.headers
+    for name, value in SECURITY_HEADERS.items():
+        headers.add(name, value)
+    if request.is_secure:
+        headers["strict-transport-security"] = "max-age=31536000"
+    return response
+
+
+def _tell(error: GatewayError) -> Response:
+    return failure(error, "req_" + secrets.token_hex(12))
+
+
+def _tell_http(error: HTTPException) -> Response | tuple[str, int]:
+    """Paths that do not exist and methods that do not fit, in the words of who asks."""
+    if error.response is not None:
+        return error.response  # type: ignore[return-value]
+    if request.path.startswith("/admin") or request.path == "/":
+        return render_template("error.html", error=error), error.code or 500
+    return _tell(_as_gateway_error(error))
+
+
+def _as_gateway_error(error: HTTPException) -> GatewayError:
+    if error.code == 405:
+        allowed = ", ".join(getattr(error, "valid_methods", None) or ())
+        return MethodNotAllowed(
+            f"{request.method} is not allowed at {request.path}", headers={"allow": allowed}
+        )
+    if error.code == 404:
+        return NotFound(f"There is nothing at {request.path}")
+    told = GatewayError(error.description or error.name, code=error.name.lower().replace(" ", "_"))
+    told.status = error.code or 500
+    return told

@@ -1,0 +1,14 @@
+"""AI Gateway: one address between applications and LLM providers.
+
+The floors; a room imports only from the lines below its own (tests/test_floors.py holds this):
+
+    app, wsgi
+    blueprints, commands
+    exchange
+    routing, limits
+    providers, context
+    dialects, upstream, store
+    chat, sse, errors, config, extensions, hangup, telemetry
+
+Rooms of one line do not know each other, but for the last line, where `errors` is everybody's.
+"""

@@ -1,0 +1,7 @@
+"""HTTP in, HTTP out. BLUEPRINTS is the one list of them; `app.create_app` registers it."""
+
+from gateway.blueprints import health, metrics, openai_api
+from gateway.blueprints.admin.api import bp as admin_api
+from gateway.blueprints.admin.pages import bp as admin_pages
+
+BLUEPRINTS = (openai_api.bp, health.bp, metrics.bp, admin_api, admin_pages)

@@ -1,0 +1,98 @@
+"""Who may come in to the admin's pages and API; each page or resource has a file of its own."""
+
+import hmac
+import time
+from urllib.parse import urlsplit
+
+from flask import request
+from flask import session as cookie  # a module here is named session
+from limits import RateLimitItemPerMinute
+
+from gateway.context import current_gateway
+from gateway.errors import Forbidden, RateLimited, Unauthenticated
+from gateway.extensions import limiter
+from gateway.store import admins
+from gateway.store.admins import Admin
+
+READING = ("GET", "HEAD", "OPTIONS")
+
+
+def guard_api() -> None:
+    """Let in the bearer of the admin token, or a signed-in admin; a viewer only to read."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":  # a proxy in front may have use for another scheme
+        _check_token(token.strip())
+        return
+    admin = signed_in()
+    if admin is None:
+        raise Unauthenticated(
+            "Sign in at /admin, or send Authorization: Bearer with GATEWAY_ADMIN_TOKEN.",
+            code="admin_sign_in_required",
+            headers={"www-authenticate": "Bearer"},
+        )
+    if request.method not in READING:
+        check_write(admin)
+
+
+def signed_in() -> Admin | None:
+    """The admin of this session; PERMANENT_SESSION_LIFETIME after its last use there is none."""
+    if "admin_id" not in cookie:
+        return None
+    admin = admins.find(current_gateway.engine, cookie["admin_id"])
+    if admin is None or admin.session_epoch != cookie.get("epoch"):
+        cookie.clear()
+        return None
+    return admin
+
+
+def sign_in(admin: Admin) -> None:
+    """Begin a session, anew in every part, so that none is carried over from before."""
+    cookie.clear()
+    cookie.permanent = True
+    cookie["admin_id"] = admin.id
+    cookie["epoch"] = admin.session_epoch
+
+
+def check_write(admin: Admin) -> None:
+    """Raises Forbidden for another site's page, and for a viewer."""
+    if not same_origin():
+        raise Forbidden("Another site's page asked for this.", code="cross_site_request")
+    if admin.role != "admin":
+        raise Forbidden("A viewer may not change anything.", code="admin_role_required")
+
+
+def same_origin() -> bool:
+    """Browsers say where a write comes from; who says nothing is no browser, and has no cookies.
+
+    Sec-Fetch-Site is sent over https and to localhost only, Origin with every write.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+def _check_token(given: str) -> None:
+    token = current_gateway.settings.admin.token
+    expected = token.get_secret_value() if token else ""
+    if not (hmac.compare_digest(given.encode(), expected.encode()) and expected):
+        _count_failure()
+        raise Unauthenticated(
+            "This is not the admin token.",
+            code="invalid_admin_token",
+            headers={"www-authenticate": "Bearer"},
+        )
+
+
+def _count_failure() -> None:
+    """Only failures count, so others' guesses never stop the bearer of the right token."""
+    limit = RateLimitItemPerMinute(current_gateway.settings.admin.sign_in_per_minute)
+    key = ("admin-api", request.remote_addr or "")
+    if not limiter.limiter.hit(limit, *key):
+        wait = max(1, round(limiter.limiter.get_window_stats(limit, *key).reset_time - time.time()))
+        raise RateLimited(
+            "Too many failed attempts from this address.",
+            code="too_many_failures",
+            headers={"retry-after": str(wait)},
+        )

@@ -1,0 +1,36 @@
+"""The admin API: its parts behind one guard, and its answers to what goes wrong."""
+
+from typing import Any
+
+from flask import Blueprint, Response
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from gateway.blueprints.admin import clients_api, guard_api
+from gateway.errors import BodyTooLarge, GatewayError
+from gateway.store.client_fields import InvalidFields
+
+bp = Blueprint("admin_api", __name__, url_prefix="/admin/api")
+bp.before_request(guard_api)
+
+for part in (clients_api.bp,):
+    bp.register_blueprint(part)
+
+
+@bp.after_request
+def keep_out_of_caches(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.errorhandler(GatewayError)
+def tell_failure(error: GatewayError) -> ResponseReturnValue:
+    told: dict[str, Any] = {"message": error.message, "type": error.type, "code": error.code}
+    if isinstance(error, InvalidFields):
+        told["fields"] = error.fields
+    return {"error": told}, error.status, error.headers
+
+
+@bp.errorhandler(RequestEntityTooLarge)
+def tell_too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
+    return tell_failure(BodyTooLarge("The body is too large for the admin API."))

@@ -1,0 +1,64 @@
+"""The first page after the sign-in: where the gateway is, who may use it, what was asked."""
+
+import tomllib
+from dataclasses import dataclass
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+
+from gateway.config import ROOT
+from gateway.context import current_gateway
+from gateway.store.client_book import ClientBook
+from gateway.store.first_run import CALL
+from gateway.store.models import ClientRow, now
+from gateway.store.stats import latest_requests
+
+CLIENTS_SHOWN = 100
+REQUESTS_SHOWN = 20
+
+bp = Blueprint("dashboard", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLine:
+    """`state`: active, disabled or expired."""
+
+    name: str
+    provider: str
+    default_model: str | None
+    state: str
+    key_hint: str | None
+
+
+@bp.get("/dashboard")
+def show() -> ResponseReturnValue:
+    gateway = current_gateway
+    book = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
+    rows, following = book.page(limit=CLIENTS_SHOWN)
+    address = request.host_url.rstrip("/")  # as this browser reaches it, and so will a program
+    return render_template(
+        "admin/dashboard.html",
+        address=address,
+        version=_version(),
+        metrics=gateway.settings.metrics.enabled,
+        clients=[_line(row) for row in rows],
+        more_clients=following is not None,
+        requests=latest_requests(gateway.engine, REQUESTS_SHOWN),
+        call=CALL.format(address=address, key="$GATEWAY_KEY"),
+    )
+
+
+def _version() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
+
+
+def _line(row: ClientRow) -> ClientLine:
+    hint = next((key.hint for key in row.keys if key.expires_at is None), None)
+    return ClientLine(row.name, row.provider, row.default_model, _state(row), hint)
+
+
+def _state(row: ClientRow) -> str:
+    if not row.is_active:
+        return "disabled"
+    return "expired" if row.expires_at and row.expires_at <= now() else "active"

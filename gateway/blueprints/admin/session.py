@@ -1,0 +1,104 @@
+"""Signing in to the admin pages, and out again."""
+
+import logging
+import math
+import time
+
+from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+from flask_wtf.csrf import CSRFError
+from gevent import get_hub
+from limits import RateLimitItemPerMinute
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired, Length
+
+from gateway.blueprints.admin import sign_in, signed_in
+from gateway.blueprints.admin.pages import as_pages
+from gateway.context import current_gateway
+from gateway.errors import RateLimited
+from gateway.extensions import limiter
+from gateway.store import admins
+from gateway.store.admins import Admin
+
+REFUSED = "This user name and password do not go together."
+OUTDATED = "This page was open for too long. Please try again."
+
+bp = as_pages(Blueprint("session", __name__, url_prefix="/admin"))
+_log = logging.getLogger(__name__)
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc]
+    username = StringField(default=admins.FIRST, validators=[InputRequired(), Length(max=100)])
+    password = PasswordField(validators=[InputRequired(), Length(max=1000)])
+
+
+@bp.get("/login")
+def login_page() -> ResponseReturnValue:
+    if signed_in():
+        return redirect(_destination())
+    return _page()
+
+
+@bp.post("/login")
+def login() -> ResponseReturnValue:
+    _count_attempt()
+    form = SignInForm()
+    admin = _checked(form) if form.validate() else None
+    if admin is None:
+        _log.warning("A sign-in from %s was refused", request.remote_addr)
+        return _page(REFUSED), 401
+    sign_in(admin)
+    return redirect(_destination())
+
+
+@bp.post("/logout")
+def logout() -> ResponseReturnValue:
+    session.clear()
+    return redirect(url_for("session.login_page"))
+
+
+@bp.errorhandler(RateLimited)
+def tell_to_wait(error: RateLimited) -> ResponseReturnValue:
+    return _page(error.message), error.status, error.headers
+
+
+@bp.errorhandler(CSRFError)
+def tell_outdated(error: CSRFError) -> ResponseReturnValue:
+    return _page(OUTDATED), 400
+
+
+def _page(problem: str | None = None) -> str:
+    return render_template("admin/login.html", form=SignInForm(), problem=problem)
+
+
+def _count_attempt() -> None:
+    """Raises RateLimited for an address that tries more often than the settings allow."""
+    allowed = RateLimitItemPerMinute(current_gateway.settings.admin.sign_in_per_minute)
+    counter = ("admin-sign-in", request.remote_addr or "")
+    if limiter.limiter.hit(allowed, *counter):
+        return
+    reset_at = limiter.limiter.get_window_stats(allowed, *counter).reset_time
+    wait = max(1, math.ceil(reset_at - time.time()))
+    raise RateLimited(
+        f"Too many attempts from this address. Try again in {wait} s.",
+        headers={"retry-after": str(wait)},
+    )
+
+
+def _checked(form: SignInForm) -> Admin | None:
+    """Hashing takes long, so another thread does it while this worker answers others."""
+    credentials = (current_gateway.engine, form.username.data, form.password.data)
+    admin: Admin | None = get_hub().threadpool.apply(admins.check, credentials)
+    return admin
+
+
+def _destination() -> str:
+    target = request.args.get("next", "")
+    return target if _is_of_this_site(target) else url_for("pages.inside.home")
+
+
+def _is_of_this_site(target: str) -> bool:
+    """Browsers take `//host`, `/\\host` and, dropping the tab, `/<tab>/host` for other sites."""
+    path_only = target.startswith("/") and not target.startswith("//")
+    return path_only and "\\" not in target and target.isprintable()

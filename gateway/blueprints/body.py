@@ -1,0 +1,74 @@
+"""The body of a request: read once, never more of it in memory than is allowed."""
+
+import time
+from typing import Any
+
+from gateway.errors import BadRequest, BodyTooLarge, ClientHungUp
+
+_BLOCK = 64 * 1024
+_DRAIN_BYTES = 64 << 20
+_DRAIN_SECONDS = 5.0
+
+
+def read_body(environ: dict[str, Any], limit: int) -> bytes:
+    """The whole body. Raises BodyTooLarge above `limit` bytes, BadRequest if it breaks off."""
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise BadRequest("The body may not be compressed", param="content-encoding")
+    stream = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    try:
+        if length:
+            return _read_counted(stream, int(length), limit)
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            return _read_chunked(stream, limit)
+    except OSError:
+        stream.failed = True
+        raise ClientHungUp("The client stopped sending its request") from None
+    return b""
+
+
+def drain(environ: dict[str, Any]) -> None:
+    """Reads what is left of a body without keeping it, so that the answer reaches the client.
+
+    A client that is still sending would see its connection reset instead. What is too much, or
+    too slow, is given up: then the connection ends with the answer.
+    """
+    stream = environ["wsgi.input"]
+    drained, deadline = 0, time.monotonic() + _DRAIN_SECONDS
+    try:
+        while block := stream.read(_BLOCK):
+            drained += len(block)
+            if drained > _DRAIN_BYTES or time.monotonic() > deadline:
+                # gunicorn's mark that the next request cannot be found on this connection.
+                stream.failed = True
+                return
+    except Exception:
+        stream.failed = True
+
+
+def _read_counted(stream: Any, length: int, limit: int) -> bytes:
+    if length > limit:
+        raise _too_large(limit)
+    body: bytes = stream.read(length)
+    if len(body) < length:
+        raise BadRequest("The body ended before its Content-Length", code="incomplete_body")
+    return body
+
+
+def _read_chunked(stream: Any, limit: int) -> bytes:
+    blocks, size = [], 0
+    try:
+        while size <= limit and (block := stream.read(_BLOCK)):
+            blocks.append(block)
+            size += len(block)
+    except OSError:
+        raise
+    except Exception:
+        raise BadRequest("The chunked body is malformed", code="incomplete_body") from None
+    if size > limit:
+        raise _too_large(limit)
+    return b"".join(blocks)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit >> 20} MB")

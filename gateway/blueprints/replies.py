@@ -1,0 +1,145 @@
+"""An answer to the client, whole or as a stream; and how a failure is worded for it."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+from flask import Response, current_app, request
+from werkzeug.datastructures import Headers
+
+from gateway.blueprints.body import drain
+from gateway.chat import ChatRequest
+from gateway.dialects import openai
+from gateway.errors import ClientHungUp, GatewayError
+from gateway.exchange import SILENCE, Exchange, answer
+
+_CHUNKED_KEEP_ALIVE = b"%x\r\n%b\r\n" % (len(openai.KEEP_ALIVE), openai.KEEP_ALIVE)
+
+
+def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> Response:
+    """The answer to the current request: its head waits for the answer's first event."""
+    environ = request.environ
+    exchange = Exchange(current_app.extensions["gateway"], door, _own_id(environ))
+    _watch(exchange, environ)
+    blocks = answer(exchange, ask)
+    try:
+        first = _first(exchange, blocks)
+    except GatewayError as error:
+        drain(environ)
+        return failure(error, exchange.request_id, _headers(exchange))
+    asked = exchange.request
+    if asked is None or not asked.stream:
+        next(blocks, None)
+        return Response(first, 200, Headers(_headers(exchange)), "application/json")
+    exchange.commit(_keep_alive(environ))
+    headers = Headers(_headers(exchange))
+    headers.add("cache-control", "no-cache")
+    headers.add("x-accel-buffering", "no")
+    body = StreamBody(exchange, first, blocks)
+    return Response(body, 200, headers, content_type=openai.STREAM_TYPE, direct_passthrough=True)
+
+
+def failure(
+    error: GatewayError, request_id: str, headers: list[tuple[str, str]] | None = None
+) -> Response:
+    """An error as an answer of its own."""
+    given = Headers(headers or [("x-request-id", request_id)])
+    for name, value in error.headers.items():
+        given[name] = value
+    body = orjson.dumps(openai.error_body(error))
+    return Response(body, error.status, given, "application/json")
+
+
+class StreamBody:
+    """A streamed answer as WSGI reads it. `close` is called in the end, whatever happened."""
+
+    def __init__(self, exchange: Exchange, first: bytes, blocks: Iterator[bytes]) -> None:
+        self._exchange = exchange
+        self._first = first
+        self._blocks: Any = blocks
+        self._over = False
+        self._sent_at = time.monotonic()
+        # A pause is passed on at this interval; the clock may be a little behind it.
+        self._interval = 0.9 * exchange.gateway.settings.upstream.keepalive_interval
+
+    def __iter__(self) -> "StreamBody":
+        return self
+
+    def __next__(self) -> bytes:
+        if self._first is not None:
+            first, self._first = self._first, None  # type: ignore[assignment]
+            return first or openai.KEEP_ALIVE
+        if self._over:
+            raise StopIteration
+        exchange = self._exchange
+        exchange.waits = True
+        try:
+            exchange.hurry()
+            while not (block := next(self._blocks)):
+                if time.monotonic() - self._sent_at >= self._interval:
+                    block = openai.KEEP_ALIVE
+                    break
+            self._sent_at = time.monotonic()
+            return bytes(block)
+        except ClientHungUp:
+            raise StopIteration from None
+        except GatewayError as error:
+            self._over = True
+            return openai.error_event(error)
+        finally:
+            exchange.waits = False
+
+    def close(self) -> None:
+        self._blocks.close()
+
+
+def _first(exchange: Exchange, blocks: Iterator[bytes]) -> bytes:
+    """The first block, or SILENCE if there is none within `head_wait`: then the head goes out."""
+    deadline = time.monotonic() + exchange.gateway.settings.upstream.head_wait
+    exchange.waits = True
+    try:
+        while (block := next(blocks)) == SILENCE:
+            if time.monotonic() >= deadline:
+                break
+        return block
+    finally:
+        exchange.waits = False
+
+
+def _headers(exchange: Exchange) -> list[tuple[str, str]]:
+    headers = [("x-request-id", exchange.request_id)]
+    target = exchange.target
+    if target is not None:
+        headers += (
+            ("x-gateway-provider", target.provider.id),
+            ("x-gateway-model", _printable(target.model)),
+            ("x-gateway-attempts", str(exchange.attempts)),
+        )
+        if exchange.dropped:
+            headers.append(("x-gateway-dropped-params", ", ".join(exchange.dropped)))
+        if exchange.error is not None and exchange.attempts > 1:
+            headers.append(("x-should-retry", "false"))
+    headers += exchange.limit_headers.items()
+    return headers
+
+
+def _printable(model: str) -> str:
+    """A model's name may hold what a header may not."""
+    return model if model.isascii() and model.isprintable() else ascii(model)[1:-1]
+
+
+def _own_id(environ: dict[str, Any]) -> str | None:
+    own = environ.get("HTTP_X_REQUEST_ID")
+    return own[:200] if own else None
+
+
+def _watch(exchange: Exchange, environ: dict[str, Any]) -> None:
+    socket = environ.get("gunicorn.socket")
+    if socket is not None:
+        socket.settimeout(exchange.gateway.settings.server.client_timeout)
+        exchange.watch(socket, interim=environ["SERVER_PROTOCOL"] == "HTTP/1.1")
+
+
+def _keep_alive(environ: dict[str, Any]) -> bytes | None:
+    return _CHUNKED_KEEP_ALIVE if environ["SERVER_PROTOCOL"] == "HTTP/1.1" else None

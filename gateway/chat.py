@@ -1,0 +1,48 @@
+"""The gateway's own words for what is asked and what is learned while it is answered."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class ChatRequest:
+    """A question as it came, and what the gateway must know of it.
+
+    `raw` is the body's text, `body` the same parsed. `model` is None where the body names none.
+    """
+
+    raw: bytes
+    body: dict[str, Any]
+    model: str | None
+    stream: bool
+    include_usage: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts as upstream reported them; None where it said nothing.
+
+    `input_tokens` includes what was cached, `output_tokens` what was reasoned.
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
+
+
+@dataclass(slots=True)
+class Learned:
+    """What an answer tells while it passes: usage, how it finished, which tools it called.
+
+    `delivered` counts bytes of text, for an estimate where no usage was reported. `ended` says
+    that upstream finished what it had to say.
+    """
+
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    tool_names: list[str] = field(default_factory=list)
+    delivered: int = 0
+    ended: bool = False

@@ -1,0 +1,255 @@
+"""The commands of `flask --app app …`: clients, passwords, and what a start needs."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import click
+from flask import Flask
+from flask.cli import with_appcontext
+
+from gateway.context import current_gateway
+from gateway.errors import GatewayError, NotFound, Unavailable
+from gateway.extensions import db
+from gateway.store import admins
+from gateway.store.client_book import LONGEST_GRACE, ClientBook, describe
+from gateway.store.client_fields import ClientFields, InvalidFields
+from gateway.store.first_run import prepare
+from gateway.store.migration import FOLDER, MigrationFailed
+
+
+def register(app: Flask) -> None:
+    for command in (prepare_, create_client, list_clients, rotate_key, reset_password):
+        app.cli.add_command(command)
+    if click.get_current_context(silent=True):  # a worker has no use for Alembic's 10 MB
+        from flask_migrate import Migrate
+
+        Migrate(app, db, directory=str(FOLDER))
+
+
+@click.command("prepare")
+@with_appcontext
+def prepare_() -> None:
+    """Make the installation ready to serve.
+
+    Applies migrations and makes the secret key, the first admin and a demo client. It runs by
+    itself before each start; on an installation that is up to date it changes nothing.
+
+    If the password or the key that it prints got lost: reset-password, rotate-key demo.
+    """
+    try:
+        prepare(current_gateway.settings, click.echo)
+    except MigrationFailed as error:
+        raise click.ClickException(str(error)) from error
+
+
+class FieldsCommand(click.Command):
+    """Has an option for each field; they are made when the command is run."""
+
+    @cached_property
+    def options(self) -> list[click.Parameter]:
+        return [_option(name, schema) for name, schema in _schemas().items() if name != "name"]
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        name, *rest = super().get_params(ctx)
+        return [name, *self.options, *rest]
+
+
+@click.command("create-client", cls=FieldsCommand)
+@click.argument("name")
+@with_appcontext
+def create_client(**given: Any) -> None:
+    """Create a client called NAME and print its key, which is shown this once.
+
+    \b
+    A client of the demo provider, then one of OpenAI that asks for the key to use there:
+      flask --app app create-client try
+      flask --app app create-client shop --provider openai --api-key - --model gpt-4o-mini
+
+    Limits take a whole number, or `none` where config.yaml sets a default for new clients.
+    """
+    with _failures_told():
+        row, key = _book().create(_payload(given))
+    click.echo(f"Client {row.id}, {row.name!r}, is made. Its key, shown this once:", err=True)
+    click.echo(key)
+
+
+@click.command("list-clients")
+@click.option("--json", "as_json", is_flag=True, help="All fields, as JSON.")
+@with_appcontext
+def list_clients(as_json: bool) -> None:
+    """List the clients. Neither their keys nor those of their providers are shown."""
+    with _failures_told():
+        clients = [describe(row) for row in _rows(_book())]
+    if as_json:
+        click.echo(json.dumps(clients, indent=2, ensure_ascii=False))
+    else:
+        click.echo(_table(COLUMNS, [[_cell(one[name]) for name in COLUMNS] for one in clients]))
+
+
+@click.command("rotate-key")
+@click.argument("name_or_id")
+@click.option(
+    "--grace-seconds",
+    type=click.IntRange(0, LONGEST_GRACE),
+    default=0,
+    show_default=True,
+    help="How long older keys go on working.",
+)
+@with_appcontext
+def rotate_key(name_or_id: str, grace_seconds: int) -> None:
+    """Give a client a new key and print it; it is shown this once."""
+    with _failures_told():
+        row = _book().find(name_or_id)
+        key = _book().rotate_key(row.id, grace_seconds)
+    click.echo(f"The new key of client {row.id}, {row.name!r}, shown this once:", err=True)
+    click.echo(key)
+
+
+@click.command("reset-password")
+@click.option("--username", default=admins.FIRST, show_default=True, help="Whose password.")
+@with_appcontext
+def reset_password(username: str) -> None:
+    """Give an admin a new password and print it; their sessions end."""
+    password = admins.new_password()
+    with _failures_told():
+        admins.set_password(current_gateway.engine, username, password)
+    click.echo(f"The new password of {username!r}, shown this once:", err=True)
+    click.echo(password)
+
+
+COLUMNS = ("id", "name", "provider", "default_model", "api_key_hint", "is_active", "expires_at")
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Exit status 2 for what was typed wrong, 1 for the rest, and what to do about it."""
+    try:
+        yield
+    except InvalidFields as error:
+        told = (f"{_flag(name)}: {why}" for name, why in error.fields.items())
+        raise click.UsageError("\n".join(told)) from error
+    except NotFound as error:
+        raise click.ClickException(f"{error.message} {_whom_there_is(error)}") from error
+    except Unavailable as error:
+        hint = "If it was never set up, run: flask --app app prepare"
+        raise click.ClickException(f"{error.message}\n{hint}") from error
+    except GatewayError as error:
+        raise click.ClickException(error.message) from error
+
+
+def _flag(name: str) -> str:
+    return "NAME" if name == "name" else _flags(name)[-1]
+
+
+def _flags(name: str) -> list[str]:
+    """`--provider-api-key` and, shorter, `--api-key`."""
+    short = name.removeprefix("provider_").removeprefix("default_")
+    return [f"--{word.replace('_', '-')}" for word in dict.fromkeys((name, short))]
+
+
+def _whom_there_is(error: NotFound) -> str:
+    if error.code == "client_not_found":
+        return "See: flask --app app list-clients"
+    names = ", ".join(admins.usernames(current_gateway.engine))
+    return f"There is: {names}" if names else "Run: flask --app app prepare"
+
+
+def _book() -> ClientBook:
+    gateway = current_gateway
+    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
+
+
+def _rows(book: ClientBook) -> Iterator[Any]:
+    after: int | None = 0
+    while after is not None:
+        rows, after = book.page(after)
+        yield from rows
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
+
+
+def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
+    lines = [[name.removesuffix("_at").replace("_", " ") for name in head], *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = "  ".join(f"{{:{width}}}" for width in widths)
+    return "\n".join(padded.format(*line).rstrip() for line in lines)
+
+
+def _schemas() -> dict[str, dict[str, Any]]:
+    schemas: dict[str, dict[str, Any]] = ClientFields.model_json_schema()["properties"]
+    return schemas
+
+
+def _option(name: str, schema: dict[str, Any]) -> click.Option:
+    flags, text = _flags(name), schema["description"]
+    kind = _kind(schema)
+    if kind == "boolean":
+        default = "yes" if schema["default"] else "no"
+        both = f"{flags[0]}/--no-{flags[0][2:]}"
+        return click.Option([both, name], default=None, help=f"{text} [default: {default}]")
+    if kind in ("array", "object"):
+        metavar = "TEXT" if kind == "array" else "ALIAS=TARGET"
+        return click.Option([*flags, name], multiple=True, metavar=metavar, help=f"{text}; repeat")
+    choice = click.Choice(schema["enum"]) if "enum" in schema else None
+    return click.Option([*flags, name], type=choice, metavar=METAVARS.get(kind), help=text)
+
+
+METAVARS = {"integer": "N|none", "number": "USD|none"}
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """`integer` for {"anyOf": [{"type": "integer"}, {"type": "null"}]}."""
+    return _kind(schema["anyOf"][0]) if "anyOf" in schema else str(schema["type"])
+
+
+def _payload(given: dict[str, Any]) -> dict[str, Any]:
+    schemas = _schemas()
+    return {
+        name: _value(_kind(schemas[name]), name, value)
+        for name, value in given.items()
+        if value is not None and value != ()
+    }
+
+
+def _value(kind: str, name: str, value: Any) -> Any:
+    if kind == "object":
+        return dict(_pair(item) for item in value)
+    if kind == "array":
+        return list(value)
+    if kind in METAVARS and value == "none":
+        return None
+    if kind == "integer":
+        return _number(value)
+    if name == "provider_api_key" and value == "-":
+        return _secret()
+    return value
+
+
+def _number(text: str) -> int | str:
+    """What is no number stays as it is, to be refused by name with all else that is wrong."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def _pair(item: str) -> tuple[str, str]:
+    alias, sign, target = item.partition("=")
+    if not sign:
+        raise click.UsageError(f"{_flag('model_aliases')}: should be ALIAS=TARGET, not {item!r}")
+    return alias, target
+
+
+def _secret() -> str:
+    """From a prompt, or the first line of standard input: not for others to see in `ps`."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Provider API key", hide_input=True))
+    return sys.stdin.readline().strip()

@@ -1,0 +1,658 @@
+"""The settings: config.yaml and the environment over it, read once, checked, frozen.
+
+Each setting has its one home here: name, type, bounds, default and meaning. config.yaml and
+docs/configuration.md repeat them for people; tests hold both to this file.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+PROVIDER_IDS = (
+    "gemini",
+    "anthropic",
+    "openai",
+    "azure-openai",
+    "mistral",
+    "ollama",
+    "lmstudio",
+    "perplexity",
+    "xai",
+    "cohere",
+    "openrouter",
+    "groq",
+    "deepseek",
+    "vllm",
+    "openai-compatible",
+    "demo",
+)
+
+ENVIRONMENT = {
+    "GATEWAY_DATA_DIR": "data_dir",
+    "GATEWAY_SECRET_KEY": "secret_key",
+    "GATEWAY_ADMIN_PASSWORD": "admin.password",
+    "GATEWAY_ADMIN_TOKEN": "admin.token",
+    "DATABASE_URL": "database.url",
+    "HOST": "server.host",
+    "PORT": "server.port",
+    "WEB_CONCURRENCY": "server.workers",
+}
+"""Variables that win over the file, and the setting that each one sets."""
+
+Key = tuple[int | str, ...]
+
+
+class ConfigError(Exception):
+    """One line per wrong setting: file or `environment`, key, value, what is accepted."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+
+
+def load(environ: Mapping[str, str] | None = None, path: Path | None = None) -> "Settings":
+    """Read the environment and `path`, else GATEWAY_CONFIG, else config.yaml beside app.py.
+
+    Only the last of these files may be missing. Raises ConfigError.
+    """
+    environ = os.environ if environ is None else environ
+    named = path or (Path(environ["GATEWAY_CONFIG"]) if environ.get("GATEWAY_CONFIG") else None)
+    return _Source(named or ROOT / "config.yaml", environ).settings(required=named is not None)
+
+
+# The types of settings.
+
+
+def _http_url(value: str | None) -> str | None:
+    if value is not None and not _HTTP_URL.fullmatch(value):
+        raise ValueError("an http:// or https:// address without a query")
+    return value
+
+
+def _database_url(value: str | None) -> str | None:
+    if value is not None and not value.startswith(_DATABASES):
+        raise ValueError("a postgresql:// or sqlite:/// address")
+    return value
+
+
+def _header_text(value: SecretStr | None) -> SecretStr | None:
+    """A key with a stray line end would otherwise fail only when it is first sent."""
+    if value is not None and not re.fullmatch(r"[!-~]+", value.get_secret_value()):
+        raise ValueError("ASCII text without blanks")
+    return value
+
+
+def _admin_token(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not re.fullmatch(r"[!-~]{32,}", value.get_secret_value()):
+        raise ValueError("ASCII text of 32 or more characters without blanks")
+    return value
+
+
+def _below_root(value: Path | None) -> Path | None:
+    if value is not None and "\0" in str(value):
+        raise ValueError("a path")
+    return None if value is None else ROOT / value
+
+
+def _existing_file(value: Path | None) -> Path | None:
+    if value is not None and not os.path.isfile(value):
+        raise ValueError("the path of an existing file")
+    return value
+
+
+_HTTP_URL = re.compile(
+    r"https?://([^\s/?#@]+@)?(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(:\d{1,5})?(/[^\s?#]*)?", re.I
+)
+_DATABASES = ("postgres://", "postgresql://", "postgresql+psycopg://", "sqlite:///")
+
+HttpUrl = Annotated[str | None, AfterValidator(_http_url)]
+Timeout = Annotated[float, Field(gt=0, le=3600)]
+Limit = Annotated[int | None, Field(ge=1, le=10**15)]
+Budget = Annotated[Decimal | None, Field(ge=0, le=10**9)]
+
+
+class Section(BaseModel):
+    """Some settings under one name; a field with repr=False may hold a secret, so is not shown."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        allow_inf_nan=False,
+        str_min_length=1,
+        hide_input_in_errors=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_written_is_all_defaults(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_text_is_null_and_a_truth_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise PydanticCustomError("not_a_truth", "neither true nor false")
+        return None if value == "" else value
+
+
+class Server(Section):
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(default=8090, ge=1, le=65535, description="the port to listen on")
+    workers: int = Field(default=1, ge=1, le=64, description="worker processes")
+    graceful_timeout: int = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="seconds that open calls may still take after SIGTERM",
+    )
+    client_timeout: int = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="seconds after which a client that neither reads nor sends is let go",
+    )
+    max_body_mb: int = Field(
+        default=10, ge=1, le=1024, description="the largest body of a request, in MB"
+    )
+    worker_connections: int = Field(
+        default=2000, ge=1, le=100_000, description="connections that one worker holds at once"
+    )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="reverse proxies in front whose X-Forwarded-* is believed",
+    )
+
+
+class Database(Section):
+    url: Annotated[str | None, AfterValidator(_database_url)] = Field(
+        default=None,
+        repr=False,
+        description="a postgresql:// or sqlite:/// address; null is gateway.db in data_dir",
+    )
+
+
+class Admin(Section):
+    password: SecretStr | None = Field(
+        default=None, description="the first admin's password; null makes one up and prints it once"
+    )
+    token: Annotated[SecretStr | None, AfterValidator(_admin_token)] = Field(
+        default=None,
+        description="the bearer token of the admin API, 32 characters or more; null is off",
+    )
+    session_hours: int = Field(default=12, ge=1, le=8760, description="hours that a sign-in lasts")
+    sign_in_per_minute: int = Field(
+        default=10, ge=1, le=10_000, description="attempts to sign in, per address and minute"
+    )
+
+
+class Access(Section):
+    keyless_per_minute: int = Field(
+        default=60,
+        ge=1,
+        le=1_000_000,
+        description="calls without a valid key, per address and minute, before 429",
+    )
+
+
+class Upstream(Section):
+    connect_timeout: Timeout = Field(default=5.0, description="seconds to connect to a provider")
+    first_byte_timeout: Timeout = Field(
+        default=120.0, description="seconds to wait for the first byte of an answer"
+    )
+    idle_timeout: Timeout = Field(default=60.0, description="seconds of silence within an answer")
+    head_wait: Timeout = Field(
+        default=30.0,
+        description="seconds after which a stream's head goes out without a first event",
+    )
+    keepalive_interval: Timeout = Field(
+        default=15.0,
+        description="seconds of silence after which a client's stream gets a keep-alive",
+    )
+    max_retries: int = Field(default=2, ge=0, le=10, description="further tries at each target")
+    max_retry_delay: float = Field(
+        default=10.0, ge=0, le=600, description="the longest wait, in seconds, for a Retry-After"
+    )
+    max_connections: int = Field(
+        default=1000, ge=1, le=100_000, description="connections to one provider's host, per worker"
+    )
+    max_event_mb: int = Field(
+        default=16, ge=1, le=1024, description="the largest stream event, in MB"
+    )
+    max_answer_mb: int = Field(
+        default=64, ge=1, le=4096, description="the largest whole answer, in MB"
+    )
+    models_cache_seconds: int = Field(
+        default=300, ge=0, le=86_400, description="seconds that a provider's list of models is kept"
+    )
+    proxy: HttpUrl = Field(
+        default=None, repr=False, description="the address of an outbound HTTP proxy; null is none"
+    )
+    ca_bundle: Annotated[
+        Path | None, AfterValidator(_below_root), AfterValidator(_existing_file)
+    ] = Field(
+        default=None,
+        description="a file of certificate authorities to trust; null is the usual ones",
+    )
+
+
+class Logging(Section):
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="the least severity that is logged: debug, info, warning, error"
+    )
+    batch_ms: int = Field(
+        default=250,
+        ge=1,
+        le=60_000,
+        description="milliseconds after which request rows are written",
+    )
+    batch_rows: int = Field(
+        default=500, ge=1, le=10_000, description="rows that are written at once"
+    )
+    memory_rows: int = Field(
+        default=10_000,
+        ge=1,
+        le=10_000_000,
+        description="rows kept in memory while the database is away",
+    )
+
+
+class Metrics(Section):
+    enabled: bool = Field(default=True, description="whether GET /metrics answers")
+    username: str | None = Field(
+        default=None, description="basic auth for /metrics; without it, only loopback is answered"
+    )
+    password: SecretStr | None = Field(
+        default=None, description="goes with username: both or neither"
+    )
+
+    @field_validator("username")
+    @classmethod
+    def _fit_for_basic_auth(cls, value: str | None) -> str | None:
+        if value is not None and ":" in value:
+            raise ValueError("a name without a colon")
+        return value
+
+    @field_validator("password")
+    @classmethod
+    def _both_or_neither(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "username" in info.data and (value is None) != (info.data["username"] is None):
+            raise ValueError("a password with a username, or neither,")
+        return value
+
+
+class Demo(Section):
+    tokens_per_second: float = Field(
+        default=50.0,
+        ge=0,
+        le=1_000_000,
+        description="the demo provider's pace in streams; 0 is no pause",
+    )
+
+
+class Defaults(Section):
+    """Limits of a new client that names none of its own."""
+
+    rate_limit_minute: Limit = Field(
+        default=None, description="requests a minute; null is no limit"
+    )
+    rate_limit_hour: Limit = Field(default=None, description="requests an hour")
+    rate_limit_day: Limit = Field(default=None, description="requests a day")
+    tokens_per_minute: Limit = Field(default=None, description="tokens a minute, input and output")
+    max_concurrent: Limit = Field(default=None, description="calls at the same time")
+    quota_requests_day: Limit = Field(default=None, description="quota of requests a day (UTC)")
+    quota_input_tokens_day: Limit = Field(default=None, description="quota of input tokens a day")
+    quota_output_tokens_day: Limit = Field(default=None, description="quota of output tokens a day")
+    max_input_tokens: Limit = Field(default=None, description="input tokens of one call")
+    max_output_tokens: Limit = Field(default=None, description="output tokens of one call")
+    budget_usd_day: Budget = Field(default=None, description="US dollars a day")
+    budget_usd_month: Budget = Field(default=None, description="US dollars a month")
+
+
+class ProviderCredentials(Section):
+    api_key: Annotated[SecretStr | None, AfterValidator(_header_text)] = Field(
+        default=None, description="the gateway's key at this provider"
+    )
+    base_url: HttpUrl = Field(
+        default=None, repr=False, description="null is the provider's usual address"
+    )
+    api_version: str | None = Field(
+        default=None, description="for providers that want one (azure-openai)"
+    )
+
+
+def _known_provider(value: str) -> str:
+    if value not in PROVIDER_IDS:
+        raise ValueError("a known provider")
+    return value
+
+
+class Settings(Section):
+    data_dir: Annotated[Path, AfterValidator(_below_root)] = Field(
+        default=Path("data"),
+        description="the folder of all that is kept; relative to app.py's folder",
+    )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="encrypts stored keys and signs sessions; null is a file in data_dir",
+    )
+    server: Server = Field(default=Server(), description="how the gateway listens")
+    database: Database = Field(default=Database(), description="where clients and the log are kept")
+    admin: Admin = Field(default=Admin(), description="the admin pages and the admin API")
+    access: Access = Field(default=Access(), description="callers without a valid key")
+    upstream: Upstream = Field(default=Upstream(), description="calls to the providers")
+    logging: Logging = Field(default=Logging(), description="the process's log and the request log")
+    metrics: Metrics = Field(default=Metrics(), description="GET /metrics, for Prometheus")
+    demo: Demo = Field(default=Demo(), description="the offline demo provider")
+    defaults: Defaults = Field(
+        default=Defaults(), description="limits of a new client that names none of its own"
+    )
+    providers: dict[Annotated[str, AfterValidator(_known_provider)], ProviderCredentials] = Field(
+        default={}, description="the gateway's own credentials, by provider"
+    )
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _no_providers(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @property
+    def database_url(self) -> str:
+        """The address for SQLAlchemy, driver named."""
+        if self.database.url is None:
+            return f"sqlite:///{self.data_dir / 'gateway.db'}"
+        return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", self.database.url)
+
+
+class _Source:
+    """Where the settings of one start come from, so that an error can say it."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self.file = path.name if path.parent == ROOT else str(path)
+        self.environ = environ
+        self.written: dict[Any, Any] = {}
+        self.unfilled: dict[Key, str] = {}
+
+    def settings(self, required: bool) -> Settings:
+        self.written = self._read(required)
+        lines: list[str] = []
+        try:
+            settings = Settings.model_validate(self._overridden(self._filled(self.written, ())))
+        except ValidationError as error:
+            found = error.errors(include_url=False)
+            lines = [self._line(one) for one in found if one["loc"] not in self.unfilled]
+        if lines or self.unfilled:
+            raise ConfigError(*self.unfilled.values(), *lines)
+        return settings
+
+    def _read(self, required: bool) -> dict[Any, Any]:
+        try:
+            value = _parsed(self.path.read_text(encoding="utf-8-sig"))
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not required:
+                return {}
+            raise ConfigError(f"{self.file}: {error.strerror}") from None
+        except ValueError as error:
+            raise ConfigError(f"{self.file}: {error}") from None
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise ConfigError(f"{self.file}: line 1: not accepted; `name: value` lines are")
+        return value
+
+    def _filled(self, value: Any, key: Key) -> Any:
+        """`value` with each ${VARIABLE} in its texts filled in; notes those that are not set."""
+        if isinstance(value, dict):
+            return {name: self._filled(inner, (*key, name)) for name, inner in value.items()}
+        if not isinstance(value, str):
+            return value
+        return re.sub(r"\$\{([^}]*)\}", lambda match: self._variable(match[1], key), value)
+
+    def _variable(self, written: str, key: Key) -> str:
+        name, has_default, default = written.partition(":-")
+        value = self.environ.get(name) or default
+        if not value and not has_default:
+            self.unfilled[key] = (
+                f"{self.file}: {_dotted(key)} = {_reference(name)}: this variable is not set "
+                "in the environment; a set one, or ${NAME:-default}, is accepted"
+            )
+        return value
+
+    def _overridden(self, values: Any) -> Any:
+        for variable, dotted in ENVIRONMENT.items():
+            if value := self.environ.get(variable):
+                key = dotted.split(".")
+                _put(values, key[:-1], key[-1], value)
+                self.unfilled.pop(tuple(key), None)
+        return values
+
+    def _line(self, error: ErrorDetails) -> str:
+        key = error["loc"]
+        if error["type"] in ("extra_forbidden", "invalid_key") or key[-1] == "[key]":
+            return f"{self.file}: {_unknown(key, error)}"
+        field = _section(key).model_fields.get(str(key[-1]))
+        takes = accepted(field)
+        if error["type"] == "value_error":
+            takes = str(error["ctx"]["error"])
+        return f"{self._origin(key, field)}: not accepted; {takes} is"
+
+    def _origin(self, key: Key, field: FieldInfo | None) -> str:
+        """The place of a wrong value and the value as written there, without what was filled in."""
+        dotted = _dotted(key)
+        for variable, target in ENVIRONMENT.items():
+            if target == dotted and self.environ.get(variable):
+                shown = _shown(self.environ[variable], _is_open(field))
+                return f"environment: {variable} = {shown} ({dotted})"
+        return f"{self.file}: {dotted} = {_shown(_at(self.written, key), _is_open(field))}"
+
+
+# Reading YAML.
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without what settings have no use for: dates (an `api_version` is text), aliases."""
+
+    yaml_implicit_resolvers = {
+        first: [pair for pair in resolvers if pair[0] != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(
+                None, None, "an alias (*name) is not accepted; quotes make it text", mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                problem = f"{_printable(key.value)} stands here for the second time"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, AttributeError):  # a value that its !!tag does not fit
+            problem = "a value of another kind than it claims to be"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
+def _parsed(text: str) -> Any:
+    """The value that `text` holds; raises ValueError with the line of what is wrong."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ValueError(f"line {line}: {_without_content(error.problem or 'not YAML')}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ValueError(f"line {line}: a character that YAML does not allow") from None
+    except RecursionError:
+        raise ValueError("line 1: nested too deeply") from None
+
+
+def _without_content(problem: str) -> str:
+    """PyYAML's words, without what they quote of the file, which may be half a password."""
+    if " tag" in problem:
+        return "a tag (!name) is not accepted; quotes make it text"
+    return re.split(r" ['\"](?!<)[^'\"]{2,}", problem, maxsplit=1)[0]
+
+
+def _put(values: Any, section: list[str], name: str, value: str) -> None:
+    for part in section:
+        if values.get(part) is None:
+            values[part] = {}
+        values = values[part]
+    if isinstance(values, dict):
+        values[name] = value
+
+
+def _at(values: Any, key: Key) -> Any:
+    for part in key:
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
+# Wording what is wrong.
+
+
+def _section(key: Key) -> type[Section]:
+    """The model in which the last part of `key` is, or would be, a field."""
+    if len(key) == 1:
+        return Settings
+    if key[0] == "providers":
+        return ProviderCredentials
+    section = Settings.model_fields[str(key[0])].annotation
+    return section if isinstance(section, type) and issubclass(section, Section) else Settings
+
+
+def _unknown(key: Key, error: ErrorDetails) -> str:
+    if key[-1] == "[key]":
+        choice = _choice(key[-2], PROVIDER_IDS, "providers")
+        return f"{_dotted(key[:-1])}: no such provider; {choice}"
+    fields = _section(key).model_fields
+    choice = _choice(key[-1], tuple(fields), _dotted(key[:-1]) or "the file")
+    if error["type"] == "invalid_key":  # its input is the key, not the value
+        return f"{_dotted(key)}: no such setting; {choice}"
+    value = error["input"]
+    is_open = not isinstance(value, str) and all(map(_is_open, fields.values()))
+    return f"{_dotted(key)} = {_shown(value, is_open)}: no such setting; {choice}"
+
+
+def _choice(name: int | str, names: tuple[str, ...], owner: str) -> str:
+    from difflib import get_close_matches  # wanted only when something is wrong
+
+    close = get_close_matches(str(name), names, 1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    return f"{meant}{owner} has: {', '.join(names)}"
+
+
+_A_SECTION = "a section of `name: value` lines"
+_TEXT = "text (in quotes if it looks like a number)"
+_NOUNS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    Decimal: "a number",
+    Path: "a path",
+    str: _TEXT,
+    SecretStr: _TEXT,
+}
+
+
+def accepted(field: FieldInfo | None) -> str:
+    """What a field takes, from its type and bounds."""
+    if field is None:
+        return _A_SECTION
+    if get_origin(field.annotation) is Literal:
+        return f"one of {', '.join(_kinds(field))}"
+    first, *others = _kinds(field)
+    return (
+        _NOUNS.get(first, _A_SECTION)
+        + _bounds(field)
+        + (", or null," if NoneType in others else "")
+    )
+
+
+def _bounds(field: FieldInfo) -> str:
+    bounds = {
+        name: getattr(rule, name)
+        for rule in field.metadata
+        for name in ("gt", "ge", "le")
+        if hasattr(rule, name)
+    }
+    if "gt" in bounds:
+        return f" above {bounds['gt']}, at most {bounds['le']},"
+    return f" from {bounds['ge']} to {bounds['le']}" if bounds else ""
+
+
+def _is_open(field: FieldInfo | None) -> bool:
+    """Whether a wrong value may be shown: it neither is, nor holds, nor was meant as a secret."""
+    if field is None or not field.repr:
+        return False
+    plain = {bool, int, float, Decimal, Path, str, NoneType}
+    return get_origin(field.annotation) is Literal or plain.issuperset(_kinds(field))
+
+
+def _kinds(field: FieldInfo) -> tuple[Any, ...]:
+    """The types that a field takes, or a Literal's values."""
+    return get_args(field.annotation) or (field.annotation,)
+
+
+def _shown(value: Any, is_open: bool) -> str:
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, str):
+        return _quoted(value) if is_open else f"({len(value)} characters, not shown)"
+    if isinstance(value, int | float):
+        short = isinstance(value, float) or value.bit_length() < 100
+        return str(value) if is_open and short else "(a number, not shown)"
+    return "a mapping" if isinstance(value, dict) else "a list"
+
+
+def _reference(name: str) -> str:
+    return f'"${{{name}}}"' if re.fullmatch(r"[A-Za-z_]\w*", name, re.A) else "${…}"
+
+
+def _dotted(key: Key) -> str:
+    return ".".join(_printable(str(part)) for part in key)
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() and len(text) <= 60 else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """One line whatever the text is, and not a long one."""
+    short = text if len(text) <= 60 else f"{text[:60]}…"
+    return json.dumps(short, ensure_ascii=not short.isprintable())

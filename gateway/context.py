@@ -1,0 +1,92 @@
+"""What lives as long as the app, joined in one place; views reach it by `current_gateway`."""
+
+import logging
+import sqlite3
+import time
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import gevent
+from flask import current_app
+from sqlalchemy import Engine
+from werkzeug.local import LocalProxy
+
+from gateway.config import Settings
+from gateway.hangup import INTERVAL, HangupWatch
+from gateway.providers import Ways
+from gateway.providers.model_lists import ModelLists
+from gateway.store.clients import ClientDirectory
+from gateway.store.ledger import Ledger
+from gateway.store.shared import Shared
+from gateway.store.vault import Vault
+from gateway.telemetry import Metrics
+from gateway.upstream import Upstream
+
+_CHANGES_EVERY = 0.4
+_PRUNE_EVERY = 600.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Gateway:
+    """The parts of a worker. `start` sets its greenlets going, `stop` writes what still waits."""
+
+    settings: Settings
+    engine: Engine
+    vault: Vault
+    clients: ClientDirectory
+    shared: Shared
+    ledger: Ledger
+    upstream: Upstream
+    ways: Ways
+    model_lists: ModelLists
+    metrics: Metrics
+    hangups: HangupWatch = field(default_factory=HangupWatch)
+    _greenlets: list[Any] = field(default_factory=list)
+
+    def changed(self) -> None:
+        """To be called after each change to a client: all workers will ask the database again."""
+        self.clients.forget()
+        self.shared.bump()
+
+    def start(self) -> None:
+        work = (self.ledger.run, self._watch_changes, self._watch_hangups, self._prune)
+        self._greenlets = [gevent.spawn(one) for one in work]
+
+    def stop(self) -> None:
+        gevent.killall(self._greenlets)
+        if not self.ledger.flush():
+            _log.error("%d rows of the request log could not be written", self.ledger.waiting)
+        self.upstream.close()
+        self.shared.close()
+
+    def _watch_changes(self) -> None:
+        seen = -1
+        while True:
+            try:
+                now = self.shared.sequence()
+            except sqlite3.Error:
+                now = -1
+            if now != seen or now == -1:
+                self.clients.forget()
+            seen = now
+            time.sleep(_CHANGES_EVERY)
+
+    def _watch_hangups(self) -> None:
+        while True:
+            self.hangups.look()
+            time.sleep(INTERVAL)
+
+    def _prune(self) -> None:
+        while True:
+            self.shared.prune()
+            time.sleep(_PRUNE_EVERY)
+
+
+def _current() -> Gateway:
+    gateway: Gateway = current_app.extensions["gateway"]
+    return gateway
+
+
+current_gateway = cast(Gateway, LocalProxy(_current))
+"""The gateway of the app whose request or command this is."""

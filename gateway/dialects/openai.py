@@ -1,0 +1,330 @@
+"""OpenAI chat completions: reads requests, meters answers, words errors.
+
+The facts are those of the openai package's types (3.54) and of recorded traffic.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from gateway.chat import ChatRequest, Learned, Usage
+from gateway.errors import BadRequest, GatewayError
+from gateway.sse import Cutter, data_of, events
+
+KEEP_ALIVE = b": keep-alive\n\n"
+DONE = b"data: [DONE]\n\n"
+STREAM_TYPE = "text/event-stream; charset=utf-8"
+
+Check = tuple[Callable[[Any], bool], str]
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_int(value) and value >= 1
+
+
+_TEXT: Check = (_is_text, "a string")
+_NUMBER: Check = (_is_number, "a number")
+_COUNT: Check = (_is_count, "an integer of at least 1")
+_FLAG: Check = (_is_flag, "true or false")
+_OBJECT: Check = (_is_object, "an object")
+_OBJECTS: Check = (
+    lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
+    "an array of objects",
+)
+
+# Null is what the SDKs send for "not given", so it passes everywhere but in `messages`.
+FIELDS: dict[str, Check] = {
+    "model": _TEXT,
+    "stream": _FLAG,
+    "stream_options": _OBJECT,
+    "n": _COUNT,
+    "max_tokens": _COUNT,
+    "max_completion_tokens": _COUNT,
+    "temperature": _NUMBER,
+    "top_p": _NUMBER,
+    "frequency_penalty": _NUMBER,
+    "presence_penalty": _NUMBER,
+    "seed": (_is_int, "an integer"),
+    "logprobs": _FLAG,
+    "top_logprobs": (_is_int, "an integer"),
+    "logit_bias": _OBJECT,
+    "stop": (
+        lambda value: (
+            isinstance(value, str)
+            or (isinstance(value, list) and all(isinstance(item, str) for item in value))
+        ),
+        "a string or an array of strings",
+    ),
+    "tools": _OBJECTS,
+    "tool_choice": (lambda value: isinstance(value, (str, dict)), "a string or an object"),
+    "parallel_tool_calls": _FLAG,
+    "response_format": _OBJECT,
+    "user": _TEXT,
+    "metadata": _OBJECT,
+}
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """The body as a JSON object. Raises BadRequest that says what is wrong, and where."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}", code="invalid_json") from None
+    if not isinstance(body, dict):
+        raise BadRequest("The body must be a JSON object", code="invalid_json")
+    return body
+
+
+def read_request(raw: bytes) -> ChatRequest:
+    """The question in a body. Raises BadRequest that names the field at fault."""
+    body = parse_object(raw)
+    for name, value in body.items():
+        check = FIELDS.get(name)
+        if check is not None and value is not None and not check[0](value):
+            raise _wrong(name, check[1])
+    _check_messages(body.get("messages"))
+    options = body.get("stream_options") or {}
+    return ChatRequest(
+        raw=raw,
+        body=body,
+        model=body.get("model") or None,
+        stream=bool(body.get("stream")),
+        include_usage=bool(options.get("include_usage")),
+    )
+
+
+def _check_messages(messages: Any) -> None:
+    if messages is None:
+        raise BadRequest(
+            "`messages` is missing: it must be an array of messages",
+            param="messages",
+            code="missing_required_parameter",
+        )
+    if not isinstance(messages, list) or not messages:
+        raise _wrong("messages", "an array of at least one message")
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict):
+            raise _wrong(f"messages[{index}]", "an object")
+        if not isinstance(message.get("role"), str):
+            raise _wrong(f"messages[{index}].role", "a string")
+        content = message.get("content")
+        if isinstance(content, list):
+            _check_parts(content, index)
+        elif content is not None and not isinstance(content, str):
+            raise _wrong(f"messages[{index}].content", "a string or an array of parts")
+
+
+def _check_parts(parts: list[Any], index: int) -> None:
+    for at, part in enumerate(parts):
+        if not isinstance(part, dict):
+            raise _wrong(f"messages[{index}].content[{at}]", "an object")
+
+
+def _wrong(name: str, wanted: str) -> BadRequest:
+    return BadRequest(f"`{name}` must be {wanted}", param=name)
+
+
+def error_body(error: GatewayError, request_id: str = "") -> dict[str, Any]:
+    """`{"error": {message, type, param, code}}`, and what upstream's own error held besides."""
+    own = {
+        "message": error.message,
+        "type": error.type,
+        "param": error.param,
+        "code": error.code,
+    }
+    return {"error": {**error.extra, **own}}
+
+
+def error_event(error: GatewayError) -> bytes:
+    """A failure after the head was sent, as the SDKs notice it: one data event, no [DONE]."""
+    return b"data: " + orjson.dumps(error_body(error)) + b"\n\n"
+
+
+def usage_of(found: Any) -> Usage | None:
+    """The counts of a `usage` object; None if it holds none."""
+    if not isinstance(found, dict):
+        return None
+    prompt = _details(found, "prompt_tokens_details")
+    completion = _details(found, "completion_tokens_details")
+    usage = Usage(
+        input_tokens=_count(found.get("prompt_tokens")),
+        output_tokens=_count(found.get("completion_tokens")),
+        # DeepSeek names its cache hits apart.
+        cached_tokens=_count(prompt.get("cached_tokens", found.get("prompt_cache_hit_tokens"))),
+        cache_write_tokens=_count(prompt.get("cache_write_tokens")),
+        reasoning_tokens=_count(completion.get("reasoning_tokens")),
+        audio_tokens=_sum(
+            _count(prompt.get("audio_tokens")), _count(completion.get("audio_tokens"))
+        ),
+    )
+    return None if usage.input_tokens is None and usage.output_tokens is None else usage
+
+
+def _details(found: dict[str, Any], name: str) -> dict[str, Any]:
+    details = found.get(name)
+    return details if isinstance(details, dict) else {}
+
+
+def _count(value: Any) -> int | None:
+    return int(value) if _is_number(value) and value >= 0 else None
+
+
+def _sum(*counts: int | None) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def meter_answer(body: dict[str, Any], learned: Learned) -> None:
+    """Notes usage, finish reason and tool names of a whole answer."""
+    learned.ended = True
+    learned.usage = usage_of(body.get("usage")) or _groq_usage(body)
+    for choice in _objects(body.get("choices")):
+        learned.finish_reason = learned.finish_reason or _text(choice.get("finish_reason"))
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            continue
+        learned.delivered += len(_text(message.get("content")) or "")
+        for call in _objects(message.get("tool_calls")):
+            _note_tool(call, learned)
+
+
+def _groq_usage(body: dict[str, Any]) -> Usage | None:
+    """Groq may report a stream's usage under `x_groq` instead."""
+    own = body.get("x_groq")
+    return usage_of(own.get("usage")) if isinstance(own, dict) else None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _note_tool(call: dict[str, Any], learned: Learned) -> None:
+    named = call.get("function") or call.get("custom")
+    name = _text(named.get("name")) if isinstance(named, dict) else None
+    if name:
+        learned.tool_names.append(name)
+
+
+# In JSON text a quote inside a string is always escaped, so these match members alone.
+_TELLING = re.compile(
+    rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"tool_calls"\s*:\s*\[|"error"\s*:\s*[{"]|\[DONE\]'
+)
+_PIECE = re.compile(
+    rb'"(?:content|reasoning_content|reasoning|arguments)"\s*:\s*"((?:[^"\\]++|\\.)*+)"'
+)
+_NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
+
+
+class StreamMeter:
+    """Reads a relayed stream as it passes, and takes out what only the gateway asked for.
+
+    `feed` takes bytes as they arrive and gives back whole events to hand on, or b"". After an
+    error event, or a first event that is not of this dialect, `failure` holds what upstream sent
+    instead, and nothing further is handed on.
+    """
+
+    def __init__(self, learned: Learned, *, hide_usage: bool, limit: int) -> None:
+        self._learned = learned
+        self._hide_usage = hide_usage
+        self._cutter = Cutter(limit)
+        self._begun = False
+        self.failure: Any = None
+
+    def feed(self, data: bytes) -> bytes:
+        block = self._cutter.feed(data)
+        return self._read(block) if block else b""
+
+    def finish(self) -> bytes:
+        """The last event, if it came without its blank line and is whole."""
+        rest = self._cutter.rest()
+        if not rest.strip() or not _is_whole(data_of(rest + b"\n\n")):
+            return b""
+        return self._read(rest.rstrip(b"\r\n") + b"\n\n")
+
+    def _read(self, block: bytes) -> bytes:
+        if not self._begun:
+            self._begin(block)
+        learned = self._learned
+        learned.delivered += sum(map(len, _PIECE.findall(block)))
+        if self.failure is not None or _TELLING.search(block) is not None:
+            block = b"".join([event for event in events(block) if self._keep(event)])
+        if self._hide_usage and b'"usage"' in block:
+            block = _NULL_USAGE.sub(b"", block)
+        return block
+
+    def _begin(self, block: bytes) -> None:
+        data = next(filter(None, map(data_of, events(block))), None)
+        if data is None:
+            return
+        self._begun = True
+        if not _is_whole(data):
+            self.failure = data.decode(errors="replace")
+
+    def _keep(self, event: bytes) -> bool:
+        """Notes what an event tells; False if the client is not to see it."""
+        if self.failure is not None:
+            return False
+        if _TELLING.search(event) is None:
+            return True
+        data = data_of(event)
+        if data == b"[DONE]":
+            self._learned.ended = True
+            return True
+        try:
+            chunk = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return True
+        return not isinstance(chunk, dict) or self._note(chunk)
+
+    def _note(self, chunk: dict[str, Any]) -> bool:
+        if chunk.get("error"):
+            self.failure = chunk
+            return False
+        learned = self._learned
+        usage = usage_of(chunk.get("usage")) or _groq_usage(chunk)
+        learned.usage = usage or learned.usage
+        choices = _objects(chunk.get("choices"))
+        for choice in choices:
+            reason = _text(choice.get("finish_reason"))
+            if reason:
+                learned.finish_reason, learned.ended = reason, True
+            delta = choice.get("delta")
+            for call in _objects(delta.get("tool_calls")) if isinstance(delta, dict) else ():
+                _note_tool(call, learned)
+        return not (self._hide_usage and usage is not None and not choices)
+
+
+def _is_whole(data: bytes) -> bool:
+    if data == b"[DONE]":
+        return True
+    try:
+        orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,436 @@
+"""One exchange: who asks, what is asked, what is learned; and the one way to an answer.
+
+`answer` is a stream of blocks, streamed or not: fallback, retries and usage are written once. Its
+one `finally` settles and records, whatever the ending.
+"""
+
+import logging
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import orjson
+
+from gateway.chat import ChatRequest, Learned
+from gateway.context import Gateway
+from gateway.dialects import openai
+from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
+from gateway.hangup import INTERIM, Watched
+from gateway.providers.base import Question, Target
+from gateway.providers.failures import judge, judge_inside
+from gateway.routing import route
+from gateway.sse import TooLong, has_data
+from gateway.store.clients import Client
+from gateway.telemetry import Ended
+from gateway.upstream import Answer, Silence, read_whole
+
+SILENCE = b""
+_CHARS_PER_TOKEN = 4
+_log = logging.getLogger(__name__)
+
+
+class Exchange:
+    """What is known of one call, from its arrival to its record."""
+
+    __slots__ = (
+        "gateway",
+        "door",
+        "request_id",
+        "client_request_id",
+        "started_at",
+        "_clock",
+        "client",
+        "request",
+        "target",
+        "learned",
+        "attempts",
+        "attempt_log",
+        "status",
+        "error",
+        "first_byte",
+        "limit_headers",
+        "committed",
+        "waits",
+        "_gone",
+        "_greenlet",
+        "_watched",
+        "dropped",
+    )
+
+    def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
+        self.gateway = gateway
+        self.door = door
+        self.request_id = "req_" + secrets.token_hex(12)
+        self.client_request_id = client_request_id
+        self.started_at = time.time()
+        self._clock = time.monotonic()
+        self.client: Client | None = None
+        self.request: ChatRequest | None = None
+        self.target: Target | None = None
+        self.learned = Learned()
+        self.attempts = 0
+        self.attempt_log: list[dict[str, Any]] = []
+        self.status = 500
+        self.error: GatewayError | None = None
+        self.first_byte: float | None = None
+        self.limit_headers: dict[str, str] = {}
+        self.dropped: tuple[str, ...] = ()
+        self.committed = False
+        """The head was sent: no other target may be tried, and a failure is an event."""
+        self.waits = False
+        """Its greenlet waits for upstream, so that it can be told that its client has gone."""
+        self._gone = False
+        self._greenlet: Any = None
+        self._watched: Watched | None = None
+
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._clock
+
+    def watch(self, socket: Any, *, interim: bool) -> None:
+        """Ends the exchange when the client's socket closes. `interim`: it bears a 100 Continue."""
+        self._greenlet = gevent.getcurrent()
+        probe = INTERIM if interim else None
+        self._watched = self.gateway.hangups.add(socket, self._hung_up, probe)
+
+    def commit(self, keep_alive: bytes | None) -> None:
+        """The head goes out now; `keep_alive` is what the answer's body bears at any time."""
+        self.committed = True
+        if self._watched is not None:
+            self._watched.probe = keep_alive
+
+    def hurry(self) -> None:
+        """Raises ClientHungUp if the client has gone meanwhile."""
+        if self._gone:
+            raise ClientHungUp("The client hung up")
+
+    def _hung_up(self) -> None:
+        self._gone = True
+        gevent.get_hub().loop.run_callback(self._interrupt)
+
+    def _interrupt(self) -> None:
+        # In the hub, so that the greenlet cannot have gone on since it was looked at.
+        if self.waits and not self._greenlet.dead:
+            self._greenlet.throw(ClientHungUp("The client hung up"))
+
+    def settle(self) -> None:
+        """Records the exchange, once."""
+        if self._watched is not None:
+            self.gateway.hangups.remove(self._watched)
+        seconds = self.elapsed()
+        usage, estimated = self._usage()
+        target = self.target
+        self.gateway.metrics.ended(
+            Ended(
+                provider=target.provider.id if target else "none",
+                model=target.model if target else "none",
+                status=self.status,
+                seconds=seconds,
+                first_byte=self.first_byte if self.committed else None,
+                input_tokens=usage[0] or 0,
+                output_tokens=usage[1] or 0,
+            )
+        )
+        self.gateway.ledger.add(self._row(seconds, usage, estimated))
+
+    def _usage(self) -> tuple[tuple[int | None, ...], bool]:
+        """The counts as columns, and whether they are estimated: none are made up for a failure."""
+        usage = self.learned.usage
+        if usage is not None:
+            return (
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.cached_tokens,
+                usage.cache_write_tokens,
+                usage.reasoning_tokens,
+                usage.audio_tokens,
+            ), False
+        if self.request is None or self.first_byte is None:
+            return (None,) * 6, False
+        written = math.ceil(self.learned.delivered / _CHARS_PER_TOKEN)
+        read = math.ceil(text_size(self.request.body) / _CHARS_PER_TOKEN)
+        return (read, written, None, None, None, None), True
+
+    def _row(self, seconds: float, usage: tuple[int | None, ...], estimated: bool) -> list[Any]:
+        client, request, target, error = self.client, self.request, self.target, self.error
+        learned = self.learned
+        return [
+            self.request_id,
+            self.client_request_id,
+            client.id if client else None,
+            client.name if client else None,
+            int(self.started_at * 1000),
+            self.door,
+            request.model[:255] if request and request.model else None,
+            target.provider.id if target else None,
+            target.model[:255] if target else None,
+            request.stream if request else False,
+            self.status,
+            error.code if error else None,
+            error.message[:1000] if error else None,
+            self.attempts,
+            _json(self.attempt_log),
+            None if self.first_byte is None else round(self.first_byte * 1000, 3),
+            round(seconds * 1000, 3),
+            *usage,
+            estimated,
+            learned.finish_reason[:60] if learned.finish_reason else None,
+            _json(learned.tool_names),
+            _json(self.dropped),
+        ]
+
+
+def _json(value: Any) -> str | None:
+    return orjson.dumps(value).decode() if value else None
+
+
+def text_size(body: dict[str, Any]) -> int:
+    """Characters of text in a question; images and other data do not count."""
+    size = 0
+    for message in body.get("messages") or ():
+        content = message.get("content")
+        if isinstance(content, str):
+            size += len(content)
+        elif isinstance(content, list):
+            size += sum(len(part["text"]) for part in content if _has_text(part))
+    return size
+
+
+def _has_text(part: dict[str, Any]) -> bool:
+    return isinstance(part.get("text"), str)
+
+
+def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterator[bytes]:
+    """The answer's blocks as they come, SILENCE where upstream pauses.
+
+    `ask` lets the caller in and reads the question. Raises GatewayError: before the first block
+    as an answer of its own, after it as the stream's end.
+    """
+    exchange.gateway.metrics.began()
+    try:
+        request = exchange.request = ask(exchange)
+        yield from _from_targets(exchange, request)
+        exchange.status = 200
+    except GatewayError as error:
+        _fail(exchange, error)
+        raise
+    except GeneratorExit:
+        _fail(exchange, ClientHungUp("The client hung up"))
+        raise
+    except gevent.GreenletExit:
+        _fail(exchange, ClientHungUp("The gateway was stopped", code="gateway_stopped"))
+        raise
+    except Exception:
+        _log.exception("%s: an error of the gateway itself", exchange.request_id)
+        failure = GatewayError("An error of the gateway itself; its log says more")
+        _fail(exchange, failure)
+        raise failure from None
+    finally:
+        exchange.settle()
+
+
+def _fail(exchange: Exchange, error: GatewayError) -> None:
+    exchange.error, exchange.status = error, error.status
+
+
+def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
+    """The first answer that a target gives, in their order."""
+    client = exchange.client
+    assert client is not None
+    way = route(client, request.model, exchange.gateway.ways)
+    for reason in way.skipped:
+        exchange.attempt_log.append({"skipped": reason})
+    failure: GatewayError | None = None
+    for target in way.targets:
+        try:
+            yield from _from_target(exchange, client, request, target)
+            return
+        except UpstreamError as error:
+            if exchange.committed or error.sticky:
+                raise
+            failure = error
+        except BadRequest as error:
+            # What this vendor cannot honour, the next one may; the first refusal is the answer.
+            failure = failure or error
+    assert failure is not None
+    raise failure
+
+
+def _from_target(
+    exchange: Exchange, client: Client, request: ChatRequest, target: Target
+) -> Iterator[bytes]:
+    """One target's answer, after as many tries as it is worth."""
+    settings = exchange.gateway.settings.upstream
+    exchange.target = target
+    question = target.provider.write(
+        request, target.model, client.system_prompt, client.max_output_tokens
+    )
+    if question.dropped and client.strict_params:
+        raise BadRequest(
+            f"{target.provider.title} does not know `{question.dropped[0]}`, and this client "
+            "allows no parameter to be dropped (strict_params)",
+            param=question.dropped[0],
+            code="unsupported_parameter",
+        )
+    exchange.dropped = question.dropped
+    for tries in range(settings.max_retries + 1):
+        exchange.hurry()
+        exchange.attempts += 1
+        exchange.learned = Learned()
+        try:
+            yield from _attempt(exchange, target, question)
+            return
+        except UpstreamError as error:
+            pause = _pause(error, tries, settings.max_retry_delay)
+            last = tries == settings.max_retries or not error.retryable or pause is None
+            _note_failed_attempt(exchange, target, error)
+            if last or exchange.committed:
+                raise
+            time.sleep(pause or 0)
+
+
+def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamError) -> None:
+    code = error.code or str(error.status)
+    exchange.gateway.metrics.upstream_failed(target.provider.id, code)
+    exchange.attempt_log.append(
+        {
+            "provider": target.provider.id,
+            "model": target.model,
+            "status": error.status,
+            "code": code,
+            "after_ms": round(exchange.elapsed() * 1000),
+        }
+    )
+
+
+def _pause(error: UpstreamError, tries: int, longest: float) -> float | None:
+    """Seconds before the next try; None if upstream asks for more than is worth waiting."""
+    if error.retry_after is not None:
+        return error.retry_after if error.retry_after <= longest else None
+    wait: float = min(0.25 * 2**tries, longest) * (0.75 + random.random() / 2)
+    return wait
+
+
+def _attempt(exchange: Exchange, target: Target, question: Question) -> Iterator[bytes]:
+    """One try: the answer's blocks as they pass the meter."""
+    reply = target.provider.chat(exchange.gateway.upstream, target, question)
+    try:
+        yield from _head(exchange, reply, question.request.stream)
+        if not 200 <= reply.status < 300:
+            raise judge(reply.status, reply.headers, _body(exchange, reply), _key(target))
+        if question.request.stream:
+            yield from _stream(exchange, reply, target, question)
+        else:
+            yield _whole(exchange, reply, target)
+    finally:
+        reply.close()
+
+
+def _key(target: Target) -> str | None:
+    return target.credentials.api_key
+
+
+def _head(exchange: Exchange, reply: Answer, ticks: bool) -> Iterator[bytes]:
+    """Waits for the answer's head; a stream's silence is passed on while it does."""
+    settings = exchange.gateway.settings.upstream
+    left = settings.first_byte_timeout
+    while True:
+        tick = min(left, settings.keepalive_interval) if ticks else left
+        try:
+            return reply.read_head(tick)
+        except Silence:
+            left -= tick
+            if left <= 0:
+                raise _too_slow(f"Upstream did not answer within {left + tick:g} s") from None
+            yield SILENCE
+
+
+def _too_slow(message: str) -> UpstreamTimeout:
+    """Who was this slow once will be so again: the next target, not another try."""
+    error = UpstreamTimeout(message)
+    error.retryable = False
+    return error
+
+
+def _body(exchange: Exchange, reply: Answer) -> bytes:
+    settings = exchange.gateway.settings.upstream
+    try:
+        return read_whole(reply, settings)
+    except Silence:
+        raise _too_slow(f"Upstream fell silent for {settings.idle_timeout:g} s") from None
+
+
+def _whole(exchange: Exchange, reply: Answer, target: Target) -> bytes:
+    raw = _body(exchange, reply)
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise judge_inside(raw.decode(errors="replace"), _key(target)) from None
+    if not isinstance(body, dict) or body.get("error") or not isinstance(body.get("choices"), list):
+        found = body if isinstance(body, dict) and body.get("error") else raw.decode()
+        raise judge_inside(found, _key(target))
+    exchange.first_byte = exchange.elapsed()
+    openai.meter_answer(body, exchange.learned)
+    return raw
+
+
+def _stream(
+    exchange: Exchange, reply: Answer, target: Target, question: Question
+) -> Iterator[bytes]:
+    settings = exchange.gateway.settings.upstream
+    learned = exchange.learned
+    hide = question.usage_added
+    meter = openai.StreamMeter(learned, hide_usage=hide, limit=settings.max_event_mb << 20)
+    try:
+        for block in _arriving(exchange, reply):
+            passed = meter.feed(block) if block else SILENCE
+            if exchange.first_byte is None:
+                passed = _begun(exchange, passed)
+            yield passed
+            if meter.failure is not None:
+                raise judge_inside(meter.failure, _key(target))
+    except TooLong as error:
+        raise UpstreamError(f"Upstream sent {error}") from None
+    except UpstreamError:
+        # The connection broke, but everything had been said.
+        if not learned.ended:
+            raise
+    if rest := meter.finish():
+        yield _begun(exchange, rest)
+    if meter.failure is not None:
+        raise judge_inside(meter.failure, _key(target))
+    if not learned.ended:
+        raise UpstreamError("Upstream ended the stream in the middle", code="upstream_truncated")
+
+
+def _begun(exchange: Exchange, passed: bytes) -> bytes:
+    """Comments and blank lines are not the beginning of an answer: they are silence."""
+    if not passed or not has_data(passed):
+        return SILENCE
+    if exchange.first_byte is None:
+        exchange.first_byte = exchange.elapsed()
+    return passed
+
+
+def _arriving(exchange: Exchange, reply: Answer) -> Iterator[bytes]:
+    """What comes from upstream, b"" at each pause. Raises UpstreamTimeout when it stays silent."""
+    settings = exchange.gateway.settings.upstream
+    left = settings.idle_timeout
+    while True:
+        tick = min(left, settings.keepalive_interval)
+        try:
+            block = reply.read_block(tick)
+        except Silence:
+            left -= tick
+            if left <= 0:
+                raise _too_slow(f"Upstream fell silent for {settings.idle_timeout:g} s") from None
+            yield SILENCE
+            continue
+        if not block:
+            return
+        left = settings.idle_timeout
+        yield block

@@ -1,0 +1,39 @@
+"""Azure OpenAI on both of its surfaces: deployment URLs with an api-version, and /openai/v1."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from gateway.providers.base import Credentials, Provider, Target
+
+_SURFACES = ("/openai/v1", "/openai/deployments", "/openai")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Azure(Provider):
+    """With an `api_version` the URL names the deployment; without one, `model` in the body does."""
+
+    key_header: str = "api-key"
+
+    def chat_url(self, target: Target) -> str:
+        host, version = target.credentials.base_url, target.credentials.api_version
+        if version is None:
+            return f"{host}/openai/v1/chat/completions"
+        deployment = quote(target.model, safe="")
+        return (
+            f"{host}/openai/deployments/{deployment}/chat/completions?api-version={quote(version)}"
+        )
+
+    def models_url(self, credentials: Credentials) -> str:
+        version = credentials.api_version
+        if version is None:
+            return f"{credentials.base_url}/openai/v1/models"
+        return f"{credentials.base_url}/openai/models?api-version={quote(version)}"
+
+    def clean_base_url(self, base_url: str) -> str:
+        cleaned = base_url.rstrip("/")
+        for surface in _SURFACES:
+            cleaned = cleaned.removesuffix(surface)
+        return cleaned
+
+
+AZURE = Azure(id="azure-openai", title="Azure OpenAI", cap_field="max_completion_tokens")

@@ -1,0 +1,138 @@
+"""What a vendor is: an address, a key header, a dialect and its quirks; and how it is called."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+from gateway.chat import ChatRequest
+from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
+from gateway.upstream import Answer, Upstream, prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where to go and what to show there; they belong together and are never mixed."""
+
+    base_url: str
+    api_key: str | None = field(default=None, repr=False)
+    api_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One way to get an answer: a provider, the model's name there, and the credentials."""
+
+    provider: "Provider"
+    model: str
+    credentials: Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A body that is ready for upstream, and the names of the hints that were left out of it.
+
+    `usage_added`: it is the gateway alone that asked for the stream's usage.
+    """
+
+    request: ChatRequest
+    body: bytes
+    dropped: tuple[str, ...] = ()
+    usage_added: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider:
+    """A vendor that speaks OpenAI's chat completions. Most are one row of this class.
+
+    `base_url` None: there is no usual address. `key`: whether it wants one. `models_path` None: it
+    has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or "given"
+    (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if the
+    question names none.
+    """
+
+    id: str
+    title: str
+    base_url: str | None = None
+    key: Literal["required", "optional"] = "required"
+    key_header: str = "Authorization"
+    chat_path: str = "/chat/completions"
+    models_path: str | None = "/models"
+    models: tuple[str, ...] = ()
+    stream_usage: Literal["ask", "given"] = "ask"
+    cap_field: str = "max_tokens"
+    quirks: Quirks = NO_QUIRKS
+
+    def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
+        """Sends the question. Raises UpstreamError; the answer is still to be read."""
+        headers = self.headers(target.credentials)
+        return upstream.send(prepared("POST", self.chat_url(target), headers, question.body))
+
+    def chat_url(self, target: Target) -> str:
+        return target.credentials.base_url + self.chat_path
+
+    def models_url(self, credentials: Credentials) -> str | None:
+        return None if self.models_path is None else credentials.base_url + self.models_path
+
+    def headers(self, credentials: Credentials) -> dict[str, str]:
+        headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "ai-gateway",
+        }
+        if credentials.api_key is not None:
+            scheme = "Bearer " if self.key_header == "Authorization" else ""
+            headers[self.key_header] = scheme + credentials.api_key
+        return headers
+
+    def clean_base_url(self, base_url: str) -> str:
+        """An address in the form of the row's own, whatever superfluous ending it came with."""
+        cleaned = base_url.rstrip("/").removesuffix(self.chat_path).rstrip("/")
+        if self.base_url is not None and not self.base_url.endswith("/v1"):
+            cleaned = cleaned.removesuffix("/v1")
+        return cleaned
+
+    def write(
+        self, request: ChatRequest, model: str, system_prompt: str | None, max_tokens: int | None
+    ) -> Question:
+        """The question for this vendor: as it came, but for the edits that are due.
+
+        Raises BadRequest that names a field which the vendor cannot honour.
+        """
+        draft = Draft(request)
+        if self.quirks is not NO_QUIRKS:
+            draft.adapt(self.quirks, self.title)
+        if request.model != model or _may_hide_another(request.raw, b'"model"'):
+            draft.set("model", model)
+        if max_tokens is not None:
+            self._cap(draft, max_tokens)
+        usage_added = request.stream and not request.include_usage and self.stream_usage == "ask"
+        if usage_added:
+            given = request.body.get("stream_options") or {}
+            draft.set("stream_options", {**given, "include_usage": True})
+        if system_prompt is not None:
+            draft.prepend_message("system", system_prompt)
+        return Question(request, draft.text(), tuple(draft.hints), usage_added)
+
+    def _cap(self, draft: Draft, cap: int) -> None:
+        """Caps the output where more was asked for, or nothing was said."""
+        body: dict[str, Any] = draft.request.body
+        asked = [name for name in ("max_tokens", "max_completion_tokens") if body.get(name)]
+        for name in asked:
+            if body[name] > cap:
+                draft.set(name, cap)
+        if not asked:
+            draft.set(self.cap_field, cap)
+
+    def read_models(self, body: Any) -> list[dict[str, Any]]:
+        """The models of a list as the vendor words it, each at least with an `id`."""
+        rows = body.get("data") if isinstance(body, dict) else body
+        return [
+            row
+            for row in (rows if isinstance(rows, list) else [])
+            if isinstance(row, dict) and isinstance(row.get("id"), str)
+        ]
+
+
+def _may_hide_another(raw: bytes, key: bytes) -> bool:
+    """Whether a second member of that name, or one written in escapes, may stand in the text."""
+    return raw.count(key) != 1 or b"\\u00" in raw

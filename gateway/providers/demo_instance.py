@@ -1,0 +1,157 @@
+"""A value that fits a JSON schema, the same each time, with as little in it as is telling."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import count
+from math import inf
+from typing import Any
+
+import orjson
+
+from gateway.providers.demo_keywords import Rules, member, written
+from gateway.providers.demo_schema import NoInstance, Refs, Schema, Steps
+from gateway.providers.demo_values import number, text, whole_number
+
+_LARGEST_SCHEMA = 200_000
+_DEEPEST = 60
+# What is optional stays away once an instance has cost so many steps, or from such a depth on.
+_GENEROUS_STEPS = 10_000
+_GENEROUS_DEPTH = 8
+# Other values to try where one is refused: by `not`, by `oneOf`, or for being there already.
+_TURNS = 8
+
+
+def example(schema: Any, variation: int, steps: Steps) -> str:
+    """An instance of `schema` as JSON text; `variation` gives another. Raises NoInstance."""
+    try:
+        if len(orjson.dumps(schema)) > _LARGEST_SCHEMA:
+            raise NoInstance("it is too large")
+        value = _Maker(schema, steps).value(schema, _Place(variation=variation))
+        return orjson.dumps(value).decode()
+    except (RecursionError, ArithmeticError, orjson.JSONEncodeError) as error:
+        raise NoInstance("it goes too far") from error
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where in the instance a value stands, and which references led there."""
+
+    path: tuple[str, ...] = ()
+    refs: Refs = frozenset()
+    variation: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.path[-1] if self.path else "value"
+
+    def below(self, name: str) -> "_Place":
+        return replace(self, path=(*self.path, name))
+
+    def varied(self, by: int) -> "_Place":
+        return replace(self, variation=self.variation + by)
+
+
+class _Maker:
+    def __init__(self, root: Any, steps: Steps) -> None:
+        self._schema = Schema(root, steps)
+        self._steps = steps
+        self._lean_from = steps.left - _GENEROUS_STEPS
+        self._makers: Mapping[str, Callable[[Rules, _Place], Any]] = {
+            "object": self._object,
+            "array": self._array,
+            "string": lambda rules, at: text(rules, at.name, at.variation),
+            "number": lambda rules, at: number(rules, at.variation),
+            "integer": lambda rules, at: whole_number(rules, at.variation),
+            "boolean": lambda rules, at: at.variation % 2 == 0,
+            "null": lambda rules, at: None,
+        }
+
+    def value(self, schema: Any, at: _Place) -> Any:
+        """The first of the ways to meet `schema` that can be gone to its end. Raises NoInstance."""
+        if len(at.path) > _DEEPEST:
+            raise NoInstance("it is too deep")
+        for turn in range(_TURNS):
+            refused = False
+            for rules, refs in self._schema.ways(schema, at.refs):
+                for made in self._made(rules, replace(at.varied(turn), refs=refs)):
+                    if self._schema.fits(schema, made, deep=False):
+                        return made
+                    refused = True
+            if not refused:
+                break
+        raise NoInstance(f"there is no way to fill '{'.'.join(at.path)}'")
+
+    def _made(self, rules: Rules, at: _Place) -> Iterator[Any]:
+        if "enum" in rules:
+            fitting = [each for each in rules["enum"] if self._schema.fits(rules, each)]
+            if fitting:
+                yield fitting[at.variation % len(fitting)]
+            return
+        for kind in _kinds(rules):
+            try:
+                yield self._makers[kind](rules, at)
+            except NoInstance:
+                continue
+
+    def _object(self, rules: Rules, at: _Place) -> dict[str, Any]:
+        required = set(rules.get("required", ()))
+        least, most = rules.get("minProperties", 0), rules.get("maxProperties", inf)
+        room = (least if self._is_lean(at) else most) - len(required)
+        made: dict[str, Any] = {}
+        for name in dict.fromkeys([*rules.get("properties", ()), *rules.get("required", ())]):
+            if name not in required and room <= 0:
+                continue
+            try:
+                made[name] = self.value(member(rules, name), at.below(name))
+                room -= name not in required
+            except NoInstance:
+                if name in required:
+                    raise
+        extra = (name for number in count(1) if (name := f"extra_{number}") not in made)
+        while len(made) < least:
+            name = next(extra)
+            made[name] = self.value(member(rules, name), at.below(name))
+        return made
+
+    def _array(self, rules: Rules, at: _Place) -> list[Any]:
+        least, most = rules.get("minItems", 0), rules.get("maxItems", inf)
+        telling = max(len(rules.get("prefixItems", ())), "items" in rules)
+        wanted = least if self._is_lean(at) else min(max(least, telling), most)
+        made: list[Any] = []
+        while len(made) < wanted:
+            try:
+                made.append(self._item(rules, made, at.below(at.name)))
+            except NoInstance:
+                if len(made) < least:
+                    raise
+                break
+        return made
+
+    def _item(self, rules: Rules, others: list[Any], at: _Place) -> Any:
+        schema, place = member(rules, len(others)), at.varied(len(others))
+        if not rules.get("uniqueItems"):
+            return self.value(schema, place)
+        self._steps.spend(len(others))
+        taken = set(map(written, others))
+        for turn in range(len(others) + _TURNS):
+            made = self.value(schema, place.varied(turn))
+            if written(made) not in taken:
+                return made
+        raise NoInstance("its items cannot be unique")
+
+    def _is_lean(self, at: _Place) -> bool:
+        return self._steps.left < self._lean_from or len(at.path) > _GENEROUS_DEPTH
+
+
+# What a schema without a type is about.
+_ABOUT: Mapping[str, set[str]] = {
+    "object": {"properties", "required", "additionalProperties", "minProperties"},
+    "array": {"items", "prefixItems", "minItems"},
+    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+}
+
+
+def _kinds(rules: Rules) -> list[str]:
+    if "type" in rules:
+        return sorted(rules["type"], key="null".__eq__)
+    return [kind for kind, keywords in _ABOUT.items() if keywords & rules.keys()] or ["string"]

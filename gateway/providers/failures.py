@@ -1,0 +1,223 @@
+"""What an upstream's failure means: one judge for all vendors, by status first, by words last.
+
+The shapes of error bodies are those that vendors were seen to send: `{"error": {…}}`,
+`{"error": "text"}`, `[{"error": …}]`, `{"message"}`, `{"detail"}`, `{"code", "error": "text"}`,
+plain text, an HTML page.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+
+from gateway.errors import (
+    UpstreamError,
+    UpstreamForbidden,
+    UpstreamOverloaded,
+    UpstreamQuotaExceeded,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnauthorized,
+)
+
+# 520 to 524 are those of Cloudflare's fronts.
+_RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+_CONTENT = re.compile(r"moderation|content|policy|safety|flagged|guardrail|harm", re.IGNORECASE)
+_WAIT_IN_TEXT = re.compile(r"retry after (\d+(?:\.\d+)?) second", re.IGNORECASE)
+_OWN = ("message", "type", "param", "code")
+_MESSAGE_SIZE = 2000
+_TEXT_SIZE = 500
+
+
+@dataclass(slots=True)
+class Told:
+    """What an error body says: OpenAI's four members, and the rest of its error object."""
+
+    message: str = ""
+    type: str | None = None
+    param: str | None = None
+    code: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def judge(status: int, headers: Mapping[str, str], raw: bytes, key: str | None) -> UpstreamError:
+    """The error that an upstream's answer of this status stands for; its key is struck out."""
+    told = told_by(_without(raw, key))
+    error = _classified(status, told)
+    error.retryable = status in _RETRYABLE and not isinstance(error, UpstreamQuotaExceeded)
+    error.retry_after = _retry_after(headers, told.message)
+    if error.retry_after is not None and error.status in (429, 503):
+        error.headers["retry-after"] = f"{error.retry_after:.3f}".rstrip("0").rstrip(".")
+    return error
+
+
+def judge_inside(found: Any, key: str | None) -> UpstreamError:
+    """The error for an error object, or for rubbish, inside an answer whose status was 200."""
+    raw = found.encode() if isinstance(found, str) else orjson.dumps(found)
+    told = told_by(_without(raw, key))
+    if isinstance(found, str):
+        told.message = f"Upstream's answer is not what it should be: {told.message or 'empty'}"
+    error = _worded(UpstreamError, told)
+    status = _status_inside(told)
+    error.retryable = status is None or status in _RETRYABLE
+    error.sticky = status is not None and 400 <= status < 500 and not error.retryable
+    return error
+
+
+def told_by(raw: bytes) -> Told:
+    """What an error body says, whatever its shape."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return Told(_plain(raw.decode(errors="replace")))
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, dict):
+        return Told(_plain(str(body)))
+    found = body.get("error")
+    if isinstance(found, dict):
+        return _told_by_object(found)
+    if isinstance(found, str) and found:
+        return Told(_cut(found), code=_text(body.get("code")))
+    return _told_by_object(body)
+
+
+def _told_by_object(found: dict[str, Any]) -> Told:
+    message = found.get("message") or found.get("detail") or found.get("error") or ""
+    return Told(
+        message=_cut(_worded_message(message)),
+        type=_text(found.get("type")),
+        param=_text(found.get("param")),
+        code=_text(found.get("code")) or _text(found.get("status")),
+        extra={name: value for name, value in found.items() if name not in _OWN},
+    )
+
+
+def _worded_message(message: Any) -> str:
+    """A message may itself be a list of faults (422), or an object that holds one."""
+    if isinstance(message, str):
+        return message
+    if isinstance(message, dict):
+        return _worded_message(message.get("detail") or message.get("message") or str(message))
+    if isinstance(message, list):
+        return "; ".join(_fault(item) for item in message)
+    return str(message)
+
+
+def _fault(item: Any) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    where = ".".join(map(str, item.get("loc") or ()))
+    what = str(item.get("msg") or item.get("message") or item)
+    return f"{where}: {what}" if where else what
+
+
+def _classified(status: int, told: Told) -> UpstreamError:
+    quota = "insufficient_quota" in (told.code, told.type)
+    if status == 402 or (quota and status in (403, 429)):
+        return _worded(UpstreamQuotaExceeded, told)
+    if status == 401 or (status == 403 and not _is_about_content(told)):
+        return _unauthorized(told)
+    if status == 403:
+        return _worded(UpstreamForbidden, told)
+    if status == 429:
+        return _worded(UpstreamRateLimited, told)
+    if status in (498, 503, 529):
+        return _worded(UpstreamOverloaded, told)
+    if status in (408, 504):
+        return _worded(UpstreamTimeout, told)
+    if 400 <= status < 499:
+        rejected = _worded(UpstreamRejected, told)
+        rejected.status = status
+        return rejected
+    if 300 <= status < 400:
+        return UpstreamError(f"Upstream answered {status}, a redirect, which is not followed")
+    failed = _worded(UpstreamError, told)
+    failed.message = failed.message or f"Upstream answered {status}"
+    return failed
+
+
+def _unauthorized(told: Told) -> UpstreamError:
+    """The client's own key is fine, so its SDK must not be told otherwise."""
+    reason = f": {told.message}" if told.message else ""
+    return UpstreamUnauthorized(f"Upstream does not accept the gateway's key{reason}")
+
+
+def _worded(kind: type[UpstreamError], told: Told) -> UpstreamError:
+    message = told.message or "Upstream gave no reason"
+    error = kind(message, param=told.param, code=None)
+    if issubclass(kind, (UpstreamRejected, UpstreamRateLimited)):
+        error.code = told.code or kind.code
+        error.type = told.type or kind.type
+    error.extra = told.extra
+    return error
+
+
+def _is_about_content(told: Told) -> bool:
+    metadata = told.extra.get("metadata")
+    if isinstance(metadata, dict) and {"reasons", "flagged_input"} & metadata.keys():
+        return True
+    words = " ".join(filter(None, (told.message, told.code, told.type)))
+    return _CONTENT.search(words) is not None
+
+
+def _status_inside(told: Told) -> int | None:
+    for value in (told.extra.get("status_code"), told.code):
+        if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
+            return int(value)
+    return {"invalid_request_error": 400, "rate_limit_error": 429}.get(told.type or "")
+
+
+def _retry_after(headers: Mapping[str, str], message: str) -> float | None:
+    """Seconds that upstream asks to wait, in any of the forms that vendors use."""
+    for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001)):
+        if (seconds := _number(headers.get(name))) is not None:
+            return seconds * unit
+    after = headers.get("retry-after")
+    if after is not None:
+        seconds = _number(after)
+        return seconds if seconds is not None else _until(after)
+    in_text = _WAIT_IN_TEXT.search(message)
+    return float(in_text.group(1)) if in_text else None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value or "")
+    except ValueError:
+        return None
+    return number if 0 <= number < 1e9 else None
+
+
+def _until(date: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _without(raw: bytes, key: str | None) -> bytes:
+    return raw.replace(key.encode(), b"***") if key else raw
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, (dict, list, bool)):
+        return None
+    return str(value)
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= _MESSAGE_SIZE else message[:_MESSAGE_SIZE] + "…"
+
+
+def _plain(text: str) -> str:
+    """Text of a body that is no JSON; an HTML page is not shown to anybody."""
+    stripped = text.strip()
+    if stripped.startswith("<"):
+        return "an HTML page"
+    return stripped[:_TEXT_SIZE]

@@ -1,0 +1,49 @@
+"""The demo provider: an upstream inside the gateway, offline, for a newcomer's first calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.providers.base import Provider, Question, Target
+from gateway.providers.demo import MODELS, DemoAnswer, open_demo
+from gateway.upstream import Answer, Upstream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(Provider):
+    """Answers by itself; `tokens_per_second` is the pace of its streams, 0 for none."""
+
+    tokens_per_second: float = 0.0
+
+    def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
+        body = {**question.request.body, "model": target.model}
+        if question.usage_added:
+            body["stream_options"] = {"include_usage": True}
+        return _Inside(open_demo(body, self.tokens_per_second))
+
+
+class _Inside:
+    """An Answer that comes from nowhere: it paces itself, so no timeout applies to it."""
+
+    def __init__(self, demo: DemoAnswer) -> None:
+        self._demo = demo
+        self.status = demo.status
+        self.headers: Mapping[str, str] = demo.headers
+
+    def read_head(self, timeout: float) -> None:
+        pass
+
+    def read_block(self, timeout: float) -> bytes:
+        return self._demo.read_block()
+
+    def close(self) -> None:
+        self._demo.close()
+
+
+DEMO = Demo(
+    id="demo",
+    title="The demo provider",
+    base_url="demo:",
+    key="optional",
+    models_path=None,
+    models=MODELS,
+)

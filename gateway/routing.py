@@ -1,0 +1,132 @@
+"""Where a question goes: client and model → targets in order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.errors import BadRequest, GatewayError, ModelNotFound
+from gateway.providers import Ways
+from gateway.providers.base import Credentials, Provider, Target
+from gateway.store.clients import Client
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The targets to try in order, and for each one that was skipped, why."""
+
+    targets: tuple[Target, ...]
+    skipped: tuple[str, ...] = ()
+
+
+class NoCredentials(GatewayError):
+    """Nobody has told the gateway how to reach the provider."""
+
+    status = 502
+    code = "no_credentials"
+
+
+def route(client: Client, model: str | None, ways: Ways) -> Route:
+    """The targets for a client's question.
+
+    Raises BadRequest when no model is named, ModelNotFound when the client may not use it,
+    NoCredentials when no target can be reached.
+    """
+    first = chosen(client, model)
+    targets, skipped = [], []
+    for name in (first, *client.fallback_models):
+        try:
+            targets.append(target_of(client, name, ways))
+        except NoCredentials as error:
+            skipped.append(error.message)
+    if not targets:
+        raise NoCredentials(skipped[0])
+    return Route(tuple(targets), tuple(skipped))
+
+
+def chosen(client: Client, model: str | None) -> str:
+    """The target that a client's model stands for, after aliases and the list of allowed ones."""
+    if model is None:
+        if client.default_model is None:
+            raise BadRequest(
+                "`model` is missing, and this client has no default model",
+                param="model",
+                code="missing_required_parameter",
+            )
+        return client.default_model
+    target = alias_target(client.model_aliases, model) or model
+    allowed = client.allowed_models
+    if allowed and _own_name(client, target) not in {_own_name(client, a) for a in allowed}:
+        raise ModelNotFound(
+            f"The model `{model}` does not exist or this client may not use it", param="model"
+        )
+    return target
+
+
+def alias_target(aliases: Mapping[str, str], model: str) -> str | None:
+    """What an alias stands for: the very name, else the longest one that ends in `*`."""
+    if not aliases:
+        return None
+    if model in aliases:
+        return aliases[model]
+    fitting = [a for a in aliases if a.endswith("*") and model.startswith(a[:-1])]
+    return aliases[max(fitting, key=len)] if fitting else None
+
+
+def target_of(client: Client, name: str, ways: Ways) -> Target:
+    """The target that `model` or `provider/model` names. Raises NoCredentials."""
+    head, slash, rest = name.partition("/")
+    if slash and rest and head in ways.providers:
+        provider = ways.providers[head]
+        return Target(provider, rest, credentials(client, provider, ways))
+    own = own_provider(client, ways)
+    return Target(own, name, credentials(client, own, ways))
+
+
+def own_provider(client: Client, ways: Ways) -> Provider:
+    """The client's own vendor. Raises NoCredentials for one that has no adapter yet."""
+    provider = ways.providers.get(client.provider)
+    if provider is None:
+        raise NoCredentials(f"The provider `{client.provider}` is not available in this version")
+    return provider
+
+
+def credentials(client: Client, provider: Provider, ways: Ways) -> Credentials:
+    """The address and key for one provider; a key only ever goes to the address it came with.
+
+    The client's own serve its own provider alone; else those of config.yaml do. Raises
+    NoCredentials that says what to set.
+    """
+    own = provider.id == client.provider
+    if own and (client.provider_api_key is not None or client.provider_base_url is not None):
+        found = _credentials(
+            provider,
+            client.provider_base_url,
+            client.provider_api_key,
+            client.provider_api_version,
+        )
+    elif (given := ways.credentials.get(provider.id)) is not None:
+        key = given.api_key.get_secret_value() if given.api_key else None
+        found = _credentials(provider, given.base_url, key, given.api_version)
+    elif own or provider.id == "demo":
+        found = _credentials(provider, None, None, client.provider_api_version)
+    else:
+        found = None
+    if found is None:
+        raise NoCredentials(
+            f"No credentials for {provider.title}: set the client's provider_api_key, or "
+            f"providers.{provider.id} in config.yaml"
+        )
+    return found
+
+
+def _credentials(
+    provider: Provider, base_url: str | None, key: str | None, version: str | None
+) -> Credentials | None:
+    address = provider.clean_base_url(base_url) if base_url else provider.base_url
+    if address is None or (key is None and provider.key == "required"):
+        return None
+    return Credentials(address, key, version)
+
+
+def _own_name(client: Client, target: str) -> str:
+    """A target at the client's own provider, without the provider's name in front."""
+    return target.removeprefix(client.provider + "/")

@@ -1,0 +1,1 @@
+"""The database: clients and their keys, administrators, the request log."""

@@ -1,0 +1,171 @@
+"""The book of clients: written by administrators, one transaction a change."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, selectinload
+
+from gateway.config import Settings
+from gateway.errors import NotFound
+from gateway.store.client_fields import ClientFields, InvalidFields, changed_fields, new_fields
+from gateway.store.clients import digest
+from gateway.store.engine import database_answers
+from gateway.store.models import ClientKey, ClientRow, now
+from gateway.store.vault import Vault
+
+LONGEST_GRACE = 365 * 24 * 3600
+HIGHEST_ID = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ClientBook:
+    """`changed` is called after each commit, so that every worker looks again."""
+
+    engine: Engine
+    vault: Vault
+    settings: Settings
+    changed: Callable[[], None]
+
+    def create(self, payload: Mapping[str, Any]) -> tuple[ClientRow, str]:
+        """The new client and its key, which nobody can show again; raises InvalidFields."""
+        fields = new_fields(payload, self.settings)
+        with self._writing() as session:
+            return add_client(session, self.vault, fields)
+
+    def update(self, client_id: int, payload: Mapping[str, Any]) -> ClientRow:
+        """Change the fields that are named; raises InvalidFields, NotFound."""
+        with self._writing() as session:
+            row = _locked(session, client_id)
+            has_key = row.sealed_api_key is not None
+            _fill(row, changed_fields(_stored(row), payload, has_key, self.settings), self.vault)
+        return row
+
+    def rotate_key(self, client_id: int, grace_seconds: int = 0) -> str:
+        """A new key; every older one ends after `grace_seconds` at the latest."""
+        grace = _checked_grace(grace_seconds)
+        with self._writing() as session:
+            row = _locked(session, client_id)
+            moment = now()
+            for key in row.keys:
+                key.expires_at = min(key.expires_at or moment + grace, moment + grace)
+            row.keys = [key for key in row.keys if key.expires_at and key.expires_at > moment]
+            return _give_key(row)
+
+    def delete(self, client_id: int) -> None:
+        with self._writing() as session:
+            session.delete(_locked(session, client_id))
+
+    def get(self, client_id: int) -> ClientRow:
+        with self._reading() as session:
+            return _found(session.scalar(_WITH_KEYS.where(ClientRow.id == _possible(client_id))))
+
+    def find(self, name_or_id: str) -> ClientRow:
+        """By its name; else, if that is a number, by its id."""
+        with self._reading() as session:
+            row = session.scalar(_WITH_KEYS.where(ClientRow.name == name_or_id))
+        return row or self.get(int(name_or_id) if name_or_id.isdecimal() else 0)
+
+    def page(self, after: int = 0, limit: int = 100) -> tuple[list[ClientRow], int | None]:
+        """Clients by id, and the id to go on after, if there are more."""
+        rows = _WITH_KEYS.where(ClientRow.id > after).order_by(ClientRow.id).limit(limit + 1)
+        with self._reading() as session:
+            found = list(session.scalars(rows))
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        try:
+            with self._reading() as session, session.begin():
+                yield session
+        except IntegrityError:
+            raise InvalidFields({"name": "is the name of another client"}) from None
+        self.changed()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Session]:
+        with database_answers(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+
+def add_client(session: Session, vault: Vault, fields: ClientFields) -> tuple[ClientRow, str]:
+    row = ClientRow(keys=[])
+    _fill(row, dict(fields), vault)
+    key = _give_key(row)
+    session.add(row)
+    session.flush()
+    return row, key
+
+
+def describe(row: ClientRow) -> dict[str, Any]:
+    """The client as the API answers it: no key, only whether there is one, and how ours looks."""
+    return {
+        "id": row.id,
+        **{name: _plain(value) for name, value in _stored(row).items()},
+        "has_provider_api_key": row.sealed_api_key is not None,
+        "api_key_hint": next((key.hint for key in row.keys if key.expires_at is None), None),
+        "created_at": _plain(row.created_at),
+        "updated_at": _plain(row.updated_at),
+    }
+
+
+_WITH_KEYS = select(ClientRow).options(selectinload(ClientRow.keys))
+
+
+def _checked_grace(seconds: int) -> timedelta:
+    if type(seconds) is not int or not 0 <= seconds <= LONGEST_GRACE:
+        raise InvalidFields({"grace_seconds": f"should be a whole number, 0 to {LONGEST_GRACE}"})
+    return timedelta(seconds=seconds)
+
+
+def _locked(session: Session, client_id: int) -> ClientRow:
+    """The row, held against other writers from before it is read until the end of the session.
+
+    Two changes at once could else each pass the rules, and together break them.
+    """
+    this = ClientRow.id == _possible(client_id)
+    session.execute(update(ClientRow).where(this).values(updated_at=now()))
+    return _found(session.scalar(_WITH_KEYS.where(this)))
+
+
+def _possible(client_id: int) -> int:
+    return client_id if client_id <= HIGHEST_ID else 0
+
+
+def _found(row: ClientRow | None) -> ClientRow:
+    if row is None:
+        raise NotFound("There is no such client.", code="client_not_found")
+    return row
+
+
+def _stored(row: ClientRow) -> dict[str, Any]:
+    """What may be set, as it is, without the provider's key."""
+    names = ClientFields.model_fields.keys() - {"provider_api_key"}
+    return {name: getattr(row, name) for name in ClientFields.model_fields if name in names}
+
+
+def _fill(row: ClientRow, values: Mapping[str, Any], vault: Vault) -> None:
+    for name, value in values.items():
+        if name == "provider_api_key":
+            row.sealed_api_key = value and vault.encrypt(value.get_secret_value())
+        else:
+            setattr(row, name, value)
+
+
+def _give_key(row: ClientRow) -> str:
+    """256 random bits behind the client's prefix; only their hash is kept."""
+    key = row.key_prefix + secrets.token_urlsafe(32)
+    row.keys.append(ClientKey(key_hash=digest(key).hex(), hint=f"{key[:7]}…{key[-4:]}"))
+    return key
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return float(value) if isinstance(value, Decimal) else value

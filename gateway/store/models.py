@@ -1,0 +1,172 @@
+"""The tables: clients, their keys, administrators, the log of requests."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    CHAR,
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    Numeric,
+    String,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeEngine
+
+from gateway.extensions import Base
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment; SQLite keeps no zone, so it is UTC there, and aware of it on the way back."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class Money(TypeDecorator[Decimal]):
+    """US dollars to the millionth; text on SQLite, whose numbers are binary fractions."""
+
+    impl = Numeric(16, 6)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        text = dialect.name == "sqlite"
+        return dialect.type_descriptor(String(20) if text else Numeric(16, 6))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class ClientRow(Base):
+    """`store/client_fields.py` says what each field means and what it may hold."""
+
+    __tablename__ = "clients"
+    __table_args__ = {"sqlite_autoincrement": True}  # an id is never given twice
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    description: Mapped[str] = mapped_column(Text)
+    is_active: Mapped[bool]
+    key_prefix: Mapped[str] = mapped_column(String(12))
+    provider: Mapped[str] = mapped_column(String(40))
+    sealed_api_key: Mapped[str | None] = mapped_column("provider_api_key", Text)
+    """`provider_api_key`, encrypted by the vault."""
+    provider_base_url: Mapped[str | None] = mapped_column(String(1000))
+    provider_api_version: Mapped[str | None] = mapped_column(String(255))
+    default_model: Mapped[str | None] = mapped_column(String(255))
+    allowed_models: Mapped[list[str]] = mapped_column(JSON)
+    model_aliases: Mapped[dict[str, str]] = mapped_column(JSON)
+    fallback_models: Mapped[list[str]] = mapped_column(JSON)
+    system_prompt: Mapped[str | None] = mapped_column(Text)
+    tool_mode: Mapped[str] = mapped_column(String(20))
+    server_tools: Mapped[list[str]] = mapped_column(JSON)
+    strict_params: Mapped[bool]
+    allow_unpriced: Mapped[bool]
+    rate_limit_minute: Mapped[int | None] = mapped_column(BigInteger)
+    rate_limit_hour: Mapped[int | None] = mapped_column(BigInteger)
+    rate_limit_day: Mapped[int | None] = mapped_column(BigInteger)
+    tokens_per_minute: Mapped[int | None] = mapped_column(BigInteger)
+    max_concurrent: Mapped[int | None] = mapped_column(BigInteger)
+    quota_requests_day: Mapped[int | None] = mapped_column(BigInteger)
+    quota_input_tokens_day: Mapped[int | None] = mapped_column(BigInteger)
+    quota_output_tokens_day: Mapped[int | None] = mapped_column(BigInteger)
+    max_input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    max_output_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    budget_usd_day: Mapped[Decimal | None] = mapped_column(Money)
+    budget_usd_month: Mapped[Decimal | None] = mapped_column(Money)
+    log_bodies: Mapped[str] = mapped_column(String(20))
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+
+    keys: Mapped[list["ClientKey"]] = relationship(
+        lazy="raise_on_sql", cascade="all, delete-orphan", passive_deletes=True
+    )
+
+
+class ClientKey(Base):
+    """A key that a client may show; the current one has no end, a rotated one its grace."""
+
+    __tablename__ = "client_keys"
+
+    key_hash: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    """SHA-256 of the key, in hexadecimal."""
+    client_id: Mapped[int] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"), index=True)
+    hint: Mapped[str] = mapped_column(String(20))
+    """Its first seven and last four characters, for people to tell keys apart."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class AdminRow(Base):
+    """`session_epoch` is in each session's cookie: to raise it ends them all."""
+
+    __tablename__ = "admins"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(100), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(20), default="admin")
+    session_epoch: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class RequestLog(Base):
+    """One call of one client. It outlives its client, so `client_id` is no foreign key."""
+
+    __tablename__ = "request_logs"
+    __table_args__ = (Index(None, "client_id", "started_at"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    request_id: Mapped[str] = mapped_column(String(40), unique=True)
+    client_request_id: Mapped[str | None] = mapped_column(String(200))
+    client_id: Mapped[int | None]
+    client_name: Mapped[str | None] = mapped_column(String(100))
+    started_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    """Milliseconds since the epoch, UTC."""
+    door: Mapped[str] = mapped_column(String(20))
+    model_asked: Mapped[str | None] = mapped_column(String(255))
+    provider: Mapped[str | None] = mapped_column(String(40))
+    model: Mapped[str | None] = mapped_column(String(255))
+    streamed: Mapped[bool]
+    status: Mapped[int]
+    error_code: Mapped[str | None] = mapped_column(String(80))
+    error_message: Mapped[str | None] = mapped_column(String(1000))
+    attempts: Mapped[int]
+    attempt_log: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    first_byte_ms: Mapped[float | None]
+    total_ms: Mapped[float]
+    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cached_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cache_write_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    audio_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    estimated: Mapped[bool]
+    finish_reason: Mapped[str | None] = mapped_column(String(60))
+    tool_names: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    dropped_params: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
