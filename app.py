@@ -1,17 +1,20 @@
 """create_app: joins the parts."""
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from flask import Flask, Response, render_template, request
+from flask import Flask, Request, Response, render_template, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_migrate import Migrate
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import commands, config
 from gateway.blueprints import BLUEPRINTS
-from gateway.blueprints.replies import failure
+from gateway.blueprints.protection import security_headers
+from gateway.blueprints.replies import Reply, failure
 from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
@@ -26,16 +29,21 @@ from gateway.store.vault import Vault
 from gateway.telemetry import Metrics, configure_logging
 from gateway.upstream import Upstream
 
-SECURITY_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "permissions-policy": "camera=(), geolocation=(), microphone=()",
-    "content-security-policy": (
-        "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'; "
-        "object-src 'none'"
-    ),
-}
+
+class App(Flask):
+    """Flask without what no view here uses, and every call would pay for."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
+
+
+class AdminSessions(SecureCookieSessionInterface):
+    """Sessions for the admin's paths alone: the doors know no cookies."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        if request.path.startswith("/admin"):
+            return super().open_session(app, request)
+        return None
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -45,14 +53,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or config.load()
     configure_logging(settings.logging.level)
-    app = Flask(__name__)
+    app = App(__name__)
     vault = Vault(settings)
+    app.session_interface = AdminSessions()
     app.config.from_mapping(_flask_settings(settings, vault))
     if settings.server.trusted_proxies:
         hops = settings.server.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
     db.init_app(app)
     Migrate(app, db)
+    # As if its hooks were there already: on every request they would cost more than the limits
+    # themselves. It is asked where it is needed.
+    app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
     with app.app_context():
@@ -94,18 +106,14 @@ def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         # The admin's forms and blueprints check; the doors know no cookies.
         "WTF_CSRF_CHECK_DEFAULT": False,
-        # Limits are asked where they are needed; a hook on every request would cost each call.
-        "RATELIMIT_AUTO_CHECK": False,
         "RATELIMIT_STORAGE_URI": "memory://",
     }
 
 
 def _secure(response: Response) -> Response:
-    headers = response.headers
-    for name, value in SECURITY_HEADERS.items():
-        headers.add(name, value)
-    if request.is_secure:
-        headers["strict-transport-security"] = "max-age=31536000"
+    if not isinstance(response, Reply):
+        for name, value in security_headers(request):
+            response.headers.setdefault(name, value)
     return response
 
 

@@ -30,7 +30,7 @@ def _guard_by_address() -> None:
     forwarded = "X-Forwarded-For" in request.headers
     if forwarded or not ipaddress.ip_address(request.remote_addr or "0.0.0.0").is_loopback:
         raise Forbidden(
-            "Metrics are for this machine alone until metrics.username and metrics.password are set",
+            "Metrics are for this machine alone until metrics.username and password are set",
             code="metrics_are_local",
         )
 

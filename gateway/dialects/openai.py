@@ -231,14 +231,49 @@ def _note_tool(call: dict[str, Any], learned: Learned) -> None:
         learned.tool_names.append(name)
 
 
-# In JSON text a quote inside a string is always escaped, so these match members alone.
-_TELLING = re.compile(
-    rb'"finish_reason"\s*:\s*"|"usage"\s*:\s*\{|"tool_calls"\s*:\s*\[|"error"\s*:\s*[{"]|\[DONE\]'
-)
 _PIECE = re.compile(
-    rb'"(?:content|reasoning_content|reasoning|arguments)"\s*:\s*"((?:[^"\\]++|\\.)*+)"'
+    rb'"(?:content|reasoning_content|reasoning|arguments)"\s*:\s*"((?:[^"\\]++|\\.)*+)"', re.DOTALL
 )
-_NULL_USAGE = re.compile(rb',\s*"usage"\s*:\s*null')
+# What an event may hold that the meter wants to know: these names, and these unless they are null.
+_TELLING = (b'"tool_calls"', b'"error"', b"[DONE]", b'"x_groq"')
+_TELLING_UNLESS_NULL = (
+    (b'"finish_reason"', b'"finish_reason":null', b'"finish_reason": null'),
+    (b'"usage"', b'"usage":null', b'"usage": null'),
+)
+
+
+def _telling_events(block: bytes) -> list[tuple[int, int]]:
+    """Start and end of the events that the meter has to parse; most hold a piece of text alone.
+
+    In JSON text a quote inside a string is always escaped, so what is found are members' names.
+    Hundreds of events may come at once: to look for the few is a tenth of looking at each.
+    """
+    places: list[int] = []
+    for name in _TELLING:
+        at = block.find(name)
+        while at >= 0:
+            places.append(at)
+            at = block.find(name, at + 1)
+    for name, null, spaced in _TELLING_UNLESS_NULL:
+        left = block.count(name) - block.count(null) - block.count(spaced)
+        at = len(block)
+        while left > 0:  # they come last, so they are looked for from the end
+            at = block.rfind(name, 0, at)
+            if not block.startswith((null, spaced), at):
+                places.append(at)
+                left -= 1
+    return sorted({_event_around(block, at) for at in places})
+
+
+def _event_around(block: bytes, at: int) -> tuple[int, int]:
+    if b"\r" in block:
+        start = 0
+        for event in events(block):
+            if at < start + len(event):
+                return start, start + len(event)
+            start += len(event)
+    before = block.rfind(b"\n\n", 0, at)
+    return (0 if before < 0 else before + 2), block.find(b"\n\n", at) + 2
 
 
 class StreamMeter:
@@ -272,10 +307,9 @@ class StreamMeter:
             self._begin(block)
         learned = self._learned
         learned.delivered += sum(map(len, _PIECE.findall(block)))
-        if self.failure is not None or _TELLING.search(block) is not None:
-            block = b"".join([event for event in events(block) if self._keep(event)])
-        if self._hide_usage and b'"usage"' in block:
-            block = _NULL_USAGE.sub(b"", block)
+        block = self._kept(block)
+        if self._hide_usage:
+            block = block.replace(b',"usage":null', b"").replace(b', "usage": null', b"")
         return block
 
     def _begin(self, block: bytes) -> None:
@@ -286,12 +320,21 @@ class StreamMeter:
         if not _is_whole(data):
             self.failure = data.decode(errors="replace")
 
+    def _kept(self, block: bytes) -> bytes:
+        """The block without the events that the client is not to see."""
+        if self.failure is not None:
+            return b""
+        kept, done = [], 0
+        for start, end in _telling_events(block):
+            if not self._keep(block[start:end]):
+                kept.append(block[done:start])
+                done = end
+            if self.failure is not None:
+                return b"".join(kept)
+        return block if not done else b"".join(kept) + block[done:]
+
     def _keep(self, event: bytes) -> bool:
         """Notes what an event tells; False if the client is not to see it."""
-        if self.failure is not None:
-            return False
-        if _TELLING.search(event) is None:
-            return True
         data = data_of(event)
         if data == b"[DONE]":
             self._learned.ended = True

@@ -146,8 +146,8 @@ def _found(row: ClientRow | None) -> ClientRow:
 
 def _stored(row: ClientRow) -> dict[str, Any]:
     """What may be set, as it is, without the provider's key."""
-    names = ClientFields.model_fields.keys() - {"provider_api_key"}
-    return {name: getattr(row, name) for name in ClientFields.model_fields if name in names}
+    names = (name for name in ClientFields.model_fields if name != "provider_api_key")
+    return {name: getattr(row, name) for name in names}
 
 
 def _fill(row: ClientRow, values: Mapping[str, Any], vault: Vault) -> None:

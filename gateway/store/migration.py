@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gateway.config import ROOT, Settings
+from gateway.store.sqlite import sqlite_path
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -29,9 +30,9 @@ def is_current(settings: Settings) -> bool:
 
     For other databases the answer is no, since to ask them takes more than the standard library.
     """
-    if not settings.database_url.startswith("sqlite:///"):
+    path = sqlite_path(settings)
+    if path is None:
         return False
-    path = ROOT / settings.database_url.removeprefix("sqlite:///").partition("?")[0]
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as connection:
             found = connection.execute(

@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import Engine, event
 
 from gateway.config import Settings, load
+from gateway.extensions import Base
 from gateway.store.client_book import ClientBook
 from gateway.store.clients import ClientDirectory
 from gateway.store.engine import open_engine
-from gateway.store.models import Base
 from gateway.store.vault import Vault
 
 

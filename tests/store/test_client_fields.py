@@ -159,7 +159,9 @@ def test_a_provider_without_a_usual_address_needs_one(settings: Settings, provid
 def test_an_address_in_the_configuration_is_one(settings: Settings) -> None:
     provider = {"openai-compatible": {"base_url": "https://host.example/v1"}}
     settings = Settings.model_validate({"providers": provider})
-    assert not new_fields({"name": "s", "provider": "openai-compatible"}, settings).provider_base_url
+    assert not new_fields(
+        {"name": "s", "provider": "openai-compatible"}, settings
+    ).provider_base_url
 
 
 class TestDefaults:

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from gateway.config import ROOT
 from gateway.context import current_gateway
-from gateway.store.client_book import ClientBook
-from gateway.store.first_run import CALL
+from gateway.store.client_book import ClientBook, describe
+from gateway.store.first_run import CALL, DEMO
 from gateway.store.models import ClientRow, now
 from gateway.store.stats import latest_requests
 
@@ -35,15 +35,17 @@ def show() -> ResponseReturnValue:
     gateway = current_gateway
     book = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
     rows, following = book.page(limit=CLIENTS_SHOWN)
+    clients = [_line(row) for row in rows]
     address = request.host_url.rstrip("/")  # as this browser reaches it, and so will a program
     return render_template(
         "admin/dashboard.html",
         address=address,
         version=_version(),
         metrics=gateway.settings.metrics.enabled,
-        clients=[_line(row) for row in rows],
+        clients=clients,
         more_clients=following is not None,
         requests=latest_requests(gateway.engine, REQUESTS_SHOWN),
+        has_demo=any(client.name == DEMO["name"] for client in clients),
         call=CALL.format(address=address, key="$GATEWAY_KEY"),
     )
 
@@ -54,7 +56,7 @@ def _version() -> str:
 
 
 def _line(row: ClientRow) -> ClientLine:
-    hint = next((key.hint for key in row.keys if key.expires_at is None), None)
+    hint = describe(row)["api_key_hint"]
     return ClientLine(row.name, row.provider, row.default_model, _state(row), hint)
 
 

@@ -1,37 +1,18 @@
-"""The admin's pages: what all of them have in common, and the guard before those of an admin."""
+"""The admin's pages: the sign-in, and behind it all the others."""
 
 from http import HTTPStatus
 
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin import dashboard, signed_in
+from gateway.blueprints.admin import dashboard, session, signed_in
 from gateway.errors import GatewayError
 from gateway.extensions import csrf
 
+bp = Blueprint("pages", __name__)
+bp.before_request(csrf.protect)
 
-def as_pages(bp: Blueprint) -> Blueprint:
-    """The blueprint of pages: writes need a CSRF token, caches keep nothing, errors are pages."""
-    bp.before_request(csrf.protect)
-    bp.after_request(_keep_out_of_caches)
-    bp.register_error_handler(GatewayError, _tell_failure)
-    return bp
-
-
-def _keep_out_of_caches(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _tell_failure(error: GatewayError) -> ResponseReturnValue:
-    """In the terms of an HTTPException, of which the template tells elsewhere."""
-    name = HTTPStatus(error.status).phrase
-    told = {"code": error.status, "name": name, "description": error.message}
-    return render_template("error.html", error=told), error.status, error.headers
-
-
-bp = as_pages(Blueprint("pages", __name__))
-inside = Blueprint("inside", __name__, url_prefix="/admin")
+inside = Blueprint("inside", __name__)
 
 
 @bp.get("/")
@@ -47,7 +28,7 @@ def guard() -> ResponseReturnValue | None:
         return None
     wanted = request.full_path.removesuffix("?") if request.method == "GET" else None
     is_home = wanted in (url_for("pages.inside.home"), url_for("pages.inside.dashboard.show"))
-    return redirect(url_for("session.login_page", next=None if is_home else wanted))
+    return redirect(url_for("pages.session.login_page", next=None if is_home else wanted))
 
 
 @inside.get("")
@@ -57,4 +38,19 @@ def home() -> ResponseReturnValue:
 
 for part in (dashboard.bp,):
     inside.register_blueprint(part)
-bp.register_blueprint(inside)
+for part in (session.bp, inside):
+    bp.register_blueprint(part, url_prefix="/admin")
+
+
+@bp.after_request
+def keep_out_of_caches(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.errorhandler(GatewayError)
+def tell_failure(error: GatewayError) -> ResponseReturnValue:
+    """In the terms of an HTTPException, of which the template tells elsewhere."""
+    name = HTTPStatus(error.status).phrase
+    told = {"code": error.status, "name": name, "description": error.message}
+    return render_template("error.html", error=told), error.status, error.headers

@@ -3,18 +3,29 @@
 import logging
 import math
 import time
+from typing import cast
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import (
+    Blueprint,
+    Flask,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.blueprints import BlueprintSetupState
+from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError
-from gevent import get_hub
+from gevent.lock import BoundedSemaphore
 from limits import RateLimitItemPerMinute
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from gateway.blueprints.admin import sign_in, signed_in
-from gateway.blueprints.admin.pages import as_pages
 from gateway.context import current_gateway
 from gateway.errors import RateLimited
 from gateway.extensions import limiter
@@ -22,10 +33,27 @@ from gateway.store import admins
 from gateway.store.admins import Admin
 
 REFUSED = "This user name and password do not go together."
+CHECKS_AT_ONCE = 2  # each hash takes 32 MB, and a thread that name resolution also wants
 OUTDATED = "This page was open for too long. Please try again."
 
-bp = as_pages(Blueprint("session", __name__, url_prefix="/admin"))
+bp = Blueprint("session", __name__)
 _log = logging.getLogger(__name__)
+
+
+class Sessions(SecureCookieSessionInterface):
+    """In a cookie that came over TLS goes back over TLS only; plain HTTP has its own."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
+
+
+@bp.record_once
+def settle(state: BlueprintSetupState) -> None:
+    """A CSRF token lasts as long as its session; it stands alone, as no referrer is sent."""
+    app = cast(Flask, state.app)
+    app.session_interface = Sessions()
+    app.extensions["password_checks"] = BoundedSemaphore(CHECKS_AT_ONCE)
+    app.config.update(WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_SSL_STRICT=False)
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]
@@ -55,7 +83,7 @@ def login() -> ResponseReturnValue:
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
     session.clear()
-    return redirect(url_for("session.login_page"))
+    return redirect(url_for("pages.session.login_page"))
 
 
 @bp.errorhandler(RateLimited)
@@ -87,10 +115,8 @@ def _count_attempt() -> None:
 
 
 def _checked(form: SignInForm) -> Admin | None:
-    """Hashing takes long, so another thread does it while this worker answers others."""
-    credentials = (current_gateway.engine, form.username.data, form.password.data)
-    admin: Admin | None = get_hub().threadpool.apply(admins.check, credentials)
-    return admin
+    with current_app.extensions["password_checks"]:
+        return admins.check(current_gateway.engine, form.username.data, form.password.data)
 
 
 def _destination() -> str:

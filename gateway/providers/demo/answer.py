@@ -1,15 +1,13 @@
-"""The offline demo: an upstream inside the gateway, for a first call without a key or a network.
+"""The demo as an upstream: an answer's status, headers and bytes, each in its time.
 
-It speaks OpenAI's chat completions format in bytes, so that the rest of the gateway treats it like
-any vendor. The same body gets the same answer; a fault is had by a model's name.
+It speaks OpenAI's chat completions format, so that the rest of the gateway treats it like any
+vendor. The same body gets the same answer; a fault is had by a model's name.
 """
 
 import time
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
-
-import orjson
 
 from gateway.errors import (
     BadRequest,
@@ -18,9 +16,9 @@ from gateway.errors import (
     RateLimited,
     UpstreamUnreachable,
 )
-from gateway.providers.demo_reply import Choice, choices
-from gateway.providers.demo_request import Asked, read_request
-from gateway.providers.demo_wire import JSON, STREAM, Piece, error_pieces, streamed, whole
+from gateway.providers.demo.reply import Choice, choices
+from gateway.providers.demo.request import Asked, read_request
+from gateway.providers.demo.wire import JSON, STREAM, Piece, error_pieces, streamed, whole
 
 MODELS = ("demo", "demo-error-429", "demo-error-500", "demo-slow", "demo-cut")
 # demo-slow: the silence before its first byte, and the pace of its stream after that.

@@ -14,10 +14,10 @@ from itertools import islice
 import orjson
 
 from gateway.errors import BadRequest
-from gateway.providers.demo_instance import example
-from gateway.providers.demo_request import Asked, Format, Tool
-from gateway.providers.demo_schema import NoInstance, Steps
-from gateway.providers.demo_words import answer, json_answer, long_answer, wants_much
+from gateway.providers.demo.instance import example
+from gateway.providers.demo.request import Asked, JsonFormat, Tool
+from gateway.providers.demo.schema import NoInstance, Steps
+from gateway.providers.demo.words import answer, json_answer, long_answer, wants_much
 
 # Where an answer that is asked to be long ends: without a cap, and with any cap.
 LONG_ANSWER = 4_000
@@ -83,7 +83,7 @@ def _pieces(asked: Asked, index: int, steps: Steps) -> tuple[Iterator[str], int 
     return iter(tokens(answer(asked, index))), asked.cap
 
 
-def _json(asked: Asked, wanted: Format, index: int, steps: Steps) -> str:
+def _json(asked: Asked, wanted: JsonFormat, index: int, steps: Steps) -> str:
     if wanted.schema is None:
         return orjson.dumps(json_answer(asked, index)).decode()
     try:

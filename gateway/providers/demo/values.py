@@ -7,9 +7,9 @@ from itertools import chain
 from math import ceil, floor, inf
 from uuid import UUID
 
-from gateway.providers.demo_keywords import Rules, meets, merged
-from gateway.providers.demo_pattern import NotSimple, matching
-from gateway.providers.demo_schema import NoInstance
+from gateway.providers.demo.keywords import Rules, meets, merged
+from gateway.providers.demo.pattern import NotSimple, matching
+from gateway.providers.demo.schema import NoInstance
 
 _LONGEST_TEXT = 10_000
 _NEAR = 20
@@ -25,6 +25,11 @@ def number(rules: Rules, variation: int) -> float:
         if all(meets(keyword, limit, value) for keyword, limit in rules.items()):
             return value
     raise NoInstance("no number is left between its bounds")
+
+
+def fraction(rules: Rules, variation: int) -> float:
+    """A number that is no integer, for where one must not be. Raises NoInstance."""
+    return number({**rules, "multipleOf": rules.get("multipleOf", 0.5)}, 2 * variation)
 
 
 def _numbers(rules: Rules, variation: int) -> Iterator[float]:
@@ -44,7 +49,9 @@ def _numbers(rules: Rules, variation: int) -> Iterator[float]:
 
 
 def _plain(value: Fraction) -> float:
-    return value.numerator if value.denominator == 1 else float(value)
+    # JSON as it is written here has integers of 64 bits.
+    is_short = value.denominator == 1 and abs(value) < 1 << 63
+    return value.numerator if is_short else float(value)
 
 
 def text(rules: Rules, name: str, variation: int) -> str:

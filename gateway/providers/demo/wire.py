@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from gateway.errors import GatewayError
-from gateway.providers.demo_reply import Call, Choice, count_tokens
-from gateway.providers.demo_request import Asked
+from gateway.providers.demo.reply import Call, Choice, count_tokens
+from gateway.providers.demo.request import Asked
 
 JSON = "application/json"
 STREAM = "text/event-stream; charset=utf-8"

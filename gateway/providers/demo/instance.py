@@ -8,9 +8,9 @@ from typing import Any
 
 import orjson
 
-from gateway.providers.demo_keywords import Rules, member, written
-from gateway.providers.demo_schema import NoInstance, Refs, Schema, Steps
-from gateway.providers.demo_values import number, text, whole_number
+from gateway.providers.demo.keywords import Rules, member, written
+from gateway.providers.demo.schema import NoInstance, Refs, Schema, Steps
+from gateway.providers.demo.values import fraction, number, text, whole_number
 
 _LARGEST_SCHEMA = 200_000
 _DEEPEST = 60
@@ -62,6 +62,7 @@ class _Maker:
             "string": lambda rules, at: text(rules, at.name, at.variation),
             "number": lambda rules, at: number(rules, at.variation),
             "integer": lambda rules, at: whole_number(rules, at.variation),
+            "fraction": lambda rules, at: fraction(rules, at.variation),
             "boolean": lambda rules, at: at.variation % 2 == 0,
             "null": lambda rules, at: None,
         }
@@ -107,6 +108,7 @@ class _Maker:
             except NoInstance:
                 if name in required:
                     raise
+        self._expect(least)
         extra = (name for number in count(1) if (name := f"extra_{number}") not in made)
         while len(made) < least:
             name = next(extra)
@@ -117,6 +119,7 @@ class _Maker:
         least, most = rules.get("minItems", 0), rules.get("maxItems", inf)
         telling = max(len(rules.get("prefixItems", ())), "items" in rules)
         wanted = least if self._is_lean(at) else min(max(least, telling), most)
+        self._expect(least)
         made: list[Any] = []
         while len(made) < wanted:
             try:
@@ -139,6 +142,10 @@ class _Maker:
                 return made
         raise NoInstance("its items cannot be unique")
 
+    def _expect(self, members: int) -> None:
+        if members > self._steps.left:
+            raise NoInstance("it wants too many members")
+
     def _is_lean(self, at: _Place) -> bool:
         return self._steps.left < self._lean_from or len(at.path) > _GENEROUS_DEPTH
 
@@ -152,6 +159,6 @@ _ABOUT: Mapping[str, set[str]] = {
 
 
 def _kinds(rules: Rules) -> list[str]:
-    if "type" in rules:
-        return sorted(rules["type"], key="null".__eq__)
-    return [kind for kind, keywords in _ABOUT.items() if keywords & rules.keys()] or ["string"]
+    about = [kind for kind, keywords in _ABOUT.items() if keywords & rules.keys()]
+    kinds = sorted(rules.get("type", about or ["string"]), key="null".__eq__)
+    return [*kinds, "fraction"] if "number" in kinds else kinds

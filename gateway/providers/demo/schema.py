@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from gateway.providers.demo_keywords import Rules, meets, member, merged, read
+from gateway.providers.demo.keywords import Rules, meets, member, merged, read
 
 Refs = frozenset[str]
 
-_MOST_STEPS = 100_000
+_MOST_STEPS = 50_000
 
 
 class NoInstance(Exception):
@@ -58,16 +58,12 @@ class Schema:
 
     def fits(self, schema: Any, value: Any, *, deep: bool = True) -> bool:
         """Whether `value` is an instance; unless `deep`, its own members are taken on trust."""
-        if schema is False:
-            return False
+        if not isinstance(schema, dict):
+            return schema is not False
         rules = self._read(schema)
         return (
             all(meets(keyword, limit, value) for keyword, limit in rules.items())
-            and ("$ref" not in rules or self.fits(self._target(rules["$ref"]), value, deep=deep))
-            and all(self.fits(part, value, deep=deep) for part in rules.get("allOf", ()))
-            and any(self.fits(part, value, deep=deep) for part in rules.get("anyOf", (True,)))
-            and sum(self.fits(part, value) for part in rules.get("oneOf", (True,))) == 1
-            and not self.fits(rules.get("not", False), value)
+            and self._combinations_fit(rules, value, deep)
             and (not deep or self._members_fit(rules, value))
         )
 
@@ -83,6 +79,17 @@ class Schema:
                 both = merged(rules, more)
                 if both.get("type") != []:
                     yield from self._joined(both, options[1:], refs, met | followed)
+
+    def _combinations_fit(self, rules: Rules, value: Any, deep: bool) -> bool:
+        wanted = [*rules.get("allOf", ())]
+        if "$ref" in rules:
+            wanted.append(self._target(rules["$ref"]))
+        return (
+            all(self.fits(part, value, deep=deep) for part in wanted)
+            and any(self.fits(part, value, deep=deep) for part in rules.get("anyOf", (True,)))
+            and sum(self.fits(part, value) for part in rules.get("oneOf", (True,))) == 1
+            and not self.fits(rules.get("not", False), value)
+        )
 
     def _members_fit(self, rules: Rules, value: Any) -> bool:
         if isinstance(value, dict):

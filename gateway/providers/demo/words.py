@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from gateway.providers.demo_request import Asked, text_of
+from gateway.providers.demo.request import Asked, text_of
 
 # One a choice, so that the n answers to one request differ from their first word on.
 _GREETINGS = ("Hello", "Hi", "Welcome", "Greetings", "Howdy", "Ahoy", "Salutations", "Hey")

@@ -1,0 +1,63 @@
+"""What the tests of the doors share: the vendor's own SDK, and the tally of the recordings."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import openai
+import pytest
+
+from tests.running import Running
+from tests.upstream import Recording
+
+
+@dataclass
+class Tally:
+    """How many recordings passed unchanged, of how many, by vendor and form."""
+
+    played: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unchanged: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @contextmanager
+    def counting(self, recording: Recording) -> Iterator[None]:
+        """It passed unchanged if what is asserted inside holds."""
+        kind = recording.provider, "stream" if recording.stream else "whole"
+        self.played[kind] += 1
+        yield
+        self.unchanged[kind] += 1
+
+    def lines(self) -> Iterator[str]:
+        for vendor in sorted({vendor for vendor, _ in self.played}):
+            forms = [self._line(form, (vendor, form)) for form in ("whole", "stream")]
+            yield f"{vendor:<12}" + "".join(forms)
+        yield f"{'all':<12}{self.unchanged.total()} of {self.played.total()}"
+
+    def _line(self, form: str, kind: tuple[str, str]) -> str:
+        count = f"{self.unchanged[kind]} of {self.played[kind]}" if self.played[kind] else "none"
+        return f"{form} {count:<14}"
+
+
+TALLY = pytest.StashKey[Tally]()
+
+
+@pytest.fixture(scope="session")
+def tally(pytestconfig: pytest.Config) -> Tally:
+    return pytestconfig.stash.setdefault(TALLY, Tally())
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    tally = config.stash.get(TALLY, None)
+    if tally is not None:
+        terminalreporter.section("recordings that passed the gateway unchanged")
+        for line in tally.lines():
+            terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def sdk(gateway: Running) -> Iterator[openai.OpenAI]:
+    """OpenAI's SDK at the gateway, without retries; `sdk.with_options(api_key=…)` asks."""
+    with openai.OpenAI(base_url=gateway.base_url, api_key="none", max_retries=0) as client:
+        yield client

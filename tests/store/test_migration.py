@@ -1,0 +1,161 @@
+"""The schema: how it gets to its newest revision, and what happens when it cannot."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from gateway.config import Settings, load
+from gateway.extensions import Base
+from gateway.store import migration
+from gateway.store.migration import MigrationFailed, head, is_current, migration_engine, upgrade
+
+
+@pytest.fixture
+def database(settings: Settings) -> Path:
+    """Where the file will be, in a folder that is there."""
+    settings.data_dir.mkdir()
+    return settings.data_dir / "gateway.db"
+
+
+def migrate(settings: Settings) -> None:
+    with migration_engine(settings) as engine, engine.begin() as connection:
+        upgrade(connection)
+
+
+def execute(database: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement).close()
+
+
+def names(database: Path) -> set[str]:
+    with closing(sqlite3.connect(database)) as connection:
+        return {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+
+
+def test_an_empty_database_gets_the_tables_of_the_models(
+    settings: Settings, database: Path
+) -> None:
+    migrate(settings)
+    with migration_engine(settings) as engine, engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_the_migrated_and_the_modelled_schema_are_the_same_text(
+    settings: Settings, database: Path, tmp_path: Path
+) -> None:
+    """What the comparison above does not see: AUTOINCREMENT, and the names of constraints."""
+    migrate(settings)
+    modelled = tmp_path / "modelled.db"
+    with migration_engine(load({"DATABASE_URL": f"sqlite:///{modelled}"})) as engine:
+        Base.metadata.create_all(engine)
+    assert statements(database) - statements(modelled) == set()
+    assert statements(modelled) - statements(database) == set()
+
+
+def statements(database: Path) -> set[str]:
+    with closing(sqlite3.connect(database)) as connection:
+        made = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE tbl_name <> 'alembic_version'"
+        )
+        return {line.strip(" \t,)") for (sql,) in made if sql for line in sql.splitlines()}
+
+
+def test_a_second_time_changes_nothing(settings: Settings, database: Path) -> None:
+    migrate(settings)
+    before = names(database)
+    migrate(settings)
+    assert names(database) == before
+
+
+def test_the_head_is_the_one_that_alembic_finds() -> None:
+    assert head() == ScriptDirectory(str(migration.FOLDER)).get_current_head()
+
+
+def test_every_revision_is_named_by_its_file() -> None:
+    revisions = list(ScriptDirectory(str(migration.FOLDER)).walk_revisions())
+    files = [Path(one.path).name.partition("_")[0] for one in revisions]
+    assert files == [one.revision for one in revisions]
+
+
+class TestIsCurrent:
+    def test_not_without_a_database(self, settings: Settings) -> None:
+        assert not is_current(settings)
+        assert not settings.data_dir.exists()
+
+    def test_not_before_its_first_rows_are_there(self, settings: Settings, database: Path) -> None:
+        migrate(settings)
+        assert not is_current(settings)
+        add_admin(database)
+        assert is_current(settings)
+
+    def test_not_at_another_revision(self, settings: Settings, database: Path) -> None:
+        migrate(settings)
+        add_admin(database)
+        execute(database, "UPDATE alembic_version SET version_num = '0000'")
+        assert not is_current(settings)
+
+    def test_not_with_a_file_that_is_no_database(self, settings: Settings, database: Path) -> None:
+        database.write_bytes(b"no database" * 1000)
+        assert not is_current(settings)
+
+    def test_not_with_another_kind_of_database(self) -> None:
+        assert not is_current(load({"DATABASE_URL": "postgresql://host/name"}))
+
+    def test_a_path_with_every_kind_of_character(self, tmp_path: Path) -> None:
+        settings = load({"GATEWAY_DATA_DIR": str(tmp_path / "a b#c%20d?e=f")})
+        settings.data_dir.mkdir()
+        migrate(settings)
+        assert not is_current(settings)
+        add_admin(settings.data_dir / "gateway.db")
+        assert is_current(settings)
+
+
+def add_admin(database: Path) -> None:
+    columns = "username, password_hash, role, session_epoch, created_at"
+    execute(database, f"INSERT INTO admins ({columns}) VALUES ('admin', '', 'admin', 1, '')")
+
+
+def test_a_newer_database_is_left_alone(settings: Settings, database: Path) -> None:
+    migrate(settings)
+    execute(database, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(MigrationFailed, match="of a newer version .* Update the gateway"):
+        migrate(settings)
+    assert "clients" in names(database)
+
+
+def test_a_migration_that_fails_half_way_leaves_no_trace(
+    settings: Settings, database: Path
+) -> None:
+    execute(database, "CREATE TABLE admins (somebody_elses INTEGER)")
+    with pytest.raises(Exception, match="table admins already exists"):
+        migrate(settings)
+    assert names(database) == {"admins"}
+    execute(database, "DROP TABLE admins")
+    migrate(settings)
+    assert "clients" in names(database)
+
+
+def test_down_and_up_again(settings: Settings, database: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    migrate(settings)
+    before = statements(database)
+    config = Config(migration.FOLDER / "alembic.ini")
+    config.set_main_option("script_location", str(migration.FOLDER))
+    with migration_engine(settings) as engine, engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    assert names(database) <= {
+        "alembic_version",
+        "sqlite_autoindex_alembic_version_1",
+        "sqlite_sequence",
+    }
+    migrate(settings)
+    assert statements(database) == before
