@@ -3,8 +3,6 @@
 from typing import Any
 
 from flask import Blueprint
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.context import Gateway, current_gateway
 
@@ -28,9 +26,6 @@ def _reasons(gateway: Gateway) -> list[str]:
     reasons = [] if gateway.shared.degraded is None else [gateway.shared.degraded]
     if gateway.ledger.failing:
         reasons.append(f"log: {gateway.ledger.waiting} rows wait to be written")
-    try:
-        with gateway.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-    except SQLAlchemyError:
+    if not gateway.ledger.is_reachable():
         reasons.append("database: away; clients that are known go on")
     return reasons

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.chat import ChatRequest, Learned, Usage
+from gateway.dialects.splice import Edits
 from gateway.errors import BadRequest, GatewayError
 from gateway.sse import Cutter, data_of, events
 
@@ -240,6 +241,7 @@ _TELLING_UNLESS_NULL = (
     (b'"finish_reason"', b'"finish_reason":null', b'"finish_reason": null'),
     (b'"usage"', b'"usage":null', b'"usage": null'),
 )
+_WITHOUT_USAGE = Edits(drop=frozenset({"usage"}))
 
 
 def _telling_events(block: bytes) -> list[tuple[int, int]]:
@@ -321,46 +323,54 @@ class StreamMeter:
             self.failure = data.decode(errors="replace")
 
     def _kept(self, block: bytes) -> bytes:
-        """The block without the events that the client is not to see."""
+        """The block without what the client is not to see."""
         if self.failure is not None:
             return b""
         kept, done = [], 0
         for start, end in _telling_events(block):
-            if not self._keep(block[start:end]):
-                kept.append(block[done:start])
+            event = block[start:end]
+            passed = self._passed(event)
+            if passed != event:
+                kept += (block[done:start], passed)
                 done = end
             if self.failure is not None:
                 return b"".join(kept)
         return block if not done else b"".join(kept) + block[done:]
 
-    def _keep(self, event: bytes) -> bool:
-        """Notes what an event tells; False if the client is not to see it."""
+    def _passed(self, event: bytes) -> bytes:
+        """Notes what an event tells; gives what of it the client is to see."""
         data = data_of(event)
         if data == b"[DONE]":
             self._learned.ended = True
-            return True
+            return event
         try:
             chunk = orjson.loads(data)
         except orjson.JSONDecodeError:
-            return True
-        return not isinstance(chunk, dict) or self._note(chunk)
+            return event
+        if not isinstance(chunk, dict):
+            return event
+        self._note(chunk)
+        if self.failure is not None:
+            return b""
+        if not self._hide_usage or usage_of(chunk.get("usage")) is None:
+            return event
+        # Most vendors give usage a chunk of its own, some put it on the last choice's.
+        has_choices = bool(_objects(chunk.get("choices")))
+        return event.replace(data, _WITHOUT_USAGE.apply(data)) if has_choices else b""
 
-    def _note(self, chunk: dict[str, Any]) -> bool:
+    def _note(self, chunk: dict[str, Any]) -> None:
         if chunk.get("error"):
             self.failure = chunk
-            return False
+            return
         learned = self._learned
-        usage = usage_of(chunk.get("usage")) or _groq_usage(chunk)
-        learned.usage = usage or learned.usage
-        choices = _objects(chunk.get("choices"))
-        for choice in choices:
+        learned.usage = usage_of(chunk.get("usage")) or _groq_usage(chunk) or learned.usage
+        for choice in _objects(chunk.get("choices")):
             reason = _text(choice.get("finish_reason"))
             if reason:
                 learned.finish_reason, learned.ended = reason, True
             delta = choice.get("delta")
             for call in _objects(delta.get("tool_calls")) if isinstance(delta, dict) else ():
                 _note_tool(call, learned)
-        return not (self._hide_usage and usage is not None and not choices)
 
 
 def _is_whole(data: bytes) -> bool:

@@ -44,6 +44,15 @@ class Ledger:
         """Whether the last batch could not be written."""
         return self._failing
 
+    def is_reachable(self) -> bool:
+        """Whether the database answers now."""
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except SQLAlchemyError:
+            return False
+        return True
+
     def add(self, row: Row) -> None:
         """Takes a row, its values in the order of COLUMNS; JSON ones as text."""
         rows = self._rows
