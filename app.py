@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Flask, Request, Response, render_template, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
-from flask_migrate import Migrate
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -61,7 +60,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         hops = settings.server.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, hops, hops, hops)  # type: ignore[method-assign]
     db.init_app(app)
-    Migrate(app, db)
     # As if its hooks were there already: on every request they would cost more than the limits
     # themselves. It is asked where it is needed.
     app.extensions["limiter"] = {limiter}
@@ -125,7 +123,7 @@ def _tell_http(error: HTTPException) -> Response | tuple[str, int]:
     """Paths that do not exist and methods that do not fit, in the words of who asks."""
     if error.response is not None:
         return error.response  # type: ignore[return-value]
-    if request.path.startswith("/admin") or request.path == "/":
+    if request.path.startswith("/admin") and not request.path.startswith("/admin/api/"):
         return render_template("error.html", error=error), error.code or 500
     return _tell(_as_gateway_error(error))
 

@@ -7,6 +7,8 @@ import sys
 from typing import Any
 
 from gateway.config import ConfigError, load
+from gateway.store.first_run import address_line
+from gateway.store.migration import is_current
 
 try:
     _settings = load()
@@ -37,7 +39,14 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_dir)
 def on_starting(server: Any) -> None:
     """Migrations run in a process of their own, so that their memory goes with them."""
     shutil.rmtree(_metrics_dir, ignore_errors=True)
-    _metrics_dir.mkdir(parents=True)
+    if is_current(_settings):
+        print(address_line(_settings), flush=True)
+    else:
+        _prepare()
+    _metrics_dir.mkdir(parents=True, exist_ok=True)
+
+
+def _prepare() -> None:
     command = [sys.executable, "-m", "flask", "--app", "app", "prepare"]
     status = subprocess.run(command, env=_without_metrics(), check=False).returncode
     if status:

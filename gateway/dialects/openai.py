@@ -326,7 +326,8 @@ class StreamMeter:
         """The block without what the client is not to see."""
         if self.failure is not None:
             return b""
-        kept, done = [], 0
+        kept: list[bytes] = []
+        done = 0
         for start, end in _telling_events(block):
             event = block[start:end]
             passed = self._passed(event)

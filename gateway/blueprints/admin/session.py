@@ -16,7 +16,6 @@ from flask import (
     url_for,
 )
 from flask.blueprints import BlueprintSetupState
-from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError
@@ -33,27 +32,19 @@ from gateway.store import admins
 from gateway.store.admins import Admin
 
 REFUSED = "This user name and password do not go together."
-CHECKS_AT_ONCE = 2  # each hash takes 32 MB, and a thread that name resolution also wants
 OUTDATED = "This page was open for too long. Please try again."
+CHECKS_AT_ONCE = 2  # each takes 32 MB for its hash, and a thread that name resolution wants too
 
 bp = Blueprint("session", __name__)
 _log = logging.getLogger(__name__)
 
 
-class Sessions(SecureCookieSessionInterface):
-    """In a cookie that came over TLS goes back over TLS only; plain HTTP has its own."""
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        return request.is_secure
-
-
 @bp.record_once
 def settle(state: BlueprintSetupState) -> None:
-    """A CSRF token lasts as long as its session; it stands alone, as no referrer is sent."""
+    """A CSRF token lasts as long as its session, and stands alone: no referrer is sent."""
     app = cast(Flask, state.app)
-    app.session_interface = Sessions()
-    app.extensions["password_checks"] = BoundedSemaphore(CHECKS_AT_ONCE)
     app.config.update(WTF_CSRF_TIME_LIMIT=None, WTF_CSRF_SSL_STRICT=False)
+    app.extensions["password_checks"] = BoundedSemaphore(CHECKS_AT_ONCE)
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]
