@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-
 from gateway.chat import ChatRequest
 from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
 from gateway.upstream import Answer, Upstream, prepared

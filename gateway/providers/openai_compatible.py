@@ -131,11 +131,11 @@ OPENAI_COMPATIBLE = (
                     "prompt_cache_retention",
                     "safety_identifier",
                     "store",
-                    "stream_options",
                     "user",
                     "verbosity",
                 }
             ),
+            needless=frozenset({"stream_options"}),
             only={"audio": (), "modalities": (["text"],), "web_search_options": ()},
             words={
                 # Older servers know `any` alone.
@@ -189,7 +189,8 @@ OPENAI_COMPATIBLE = (
         stream_usage="given",
         quirks=Quirks(
             rename={"max_completion_tokens": "max_tokens"},
-            drop=frozenset({"stream_options", "user", "logit_bias", "store", "metadata"}),
+            drop=frozenset({"user", "logit_bias", "store", "metadata"}),
+            needless=frozenset({"stream_options"}),
             only={"n": (1,)},
             roles=_AS_DEVELOPER,
         ),

@@ -19,15 +19,17 @@ ItemChange = Callable[[dict[str, Any], bytes], dict[str, bytes]]
 @dataclass(frozen=True, slots=True)
 class Quirks:
     """`rename`: field → the vendor's name for it. `drop`: hints that it refuses or ignores; they
-    are named in `x-gateway-dropped-params`. `only`: fields whose loss would change the meaning →
-    the values that change nothing (these are left out); any other is a 400. `words`: field →
-    {value: the vendor's word, None leaves it out}. `roles`: role → the vendor's role. `message`
-    and `tool` give members to replace (JSON text) in one message or tool, from it parsed and its
-    text; `body` gives members of the body to replace (None leaves one out).
+    are named in `x-gateway-dropped-params`. `needless`: what it does anyhow and may not be asked
+    for. `only`: fields whose loss would change the meaning → the values that change nothing (these
+    are left out); any other is a 400. `words`: field → {value: the vendor's word, None leaves it
+    out}. `roles`: role → the vendor's role. `message` and `tool` give members to replace (JSON
+    text) in one message or tool, from it parsed and its text; `body` gives members of the body to
+    replace (None leaves one out).
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
+    needless: frozenset[str] = frozenset()
     only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -96,6 +98,7 @@ class Draft:
                 if body[name] is not None and body[name] not in harmless:
                     raise _cannot(vendor, name)
                 self.leave_out.add(name)
+        self.leave_out |= quirks.needless & body.keys()
         for name in quirks.drop & body.keys():
             self.leave_out.add(name)
             if body[name] is not None:

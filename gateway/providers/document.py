@@ -1,0 +1,72 @@
+"""docs/providers.md, printed from the table of providers: python -m gateway.providers.document"""
+
+from collections.abc import Iterable
+
+from gateway.providers import PROVIDERS
+from gateway.providers.base import Provider
+
+_HEAD = """# Providers
+
+How each provider is reached, and what the gateway changes in a question on the way to it. Whatever
+is not named here goes up as it came. This page is printed by `python -m gateway.providers.document`
+and compared with its output by a test.
+
+A client's own key and address serve its own provider alone. Any other target
+(`provider/model` among its fallbacks, aliases, or asked for) takes its credentials from
+`config.yaml` under `providers.<id>`.
+
+| id | usual address | key | list of models | usage in streams |
+|---|---|---|---|---|
+"""
+_DIFFERENCES = """
+## What is changed on the way
+
+*Left out and named* means: in `x-gateway-dropped-params`; a client with `strict_params` gets a 400
+instead. *Refused* means a 400 that names the field, unless its value changes nothing.
+"""
+
+
+def page() -> str:
+    """The page's text."""
+    rows = "".join(_row(provider) for provider in PROVIDERS.values())
+    sections = "".join(filter(None, map(_section, PROVIDERS.values())))
+    return _HEAD + rows + _DIFFERENCES + sections
+
+
+def _row(provider: Provider) -> str:
+    address = f"`{provider.base_url}`" if provider.base_url else "none: set `provider_base_url`"
+    models = "from the provider" if provider.models_path else "none, or a fixed one"
+    usage = "asked for by the gateway" if provider.stream_usage == "ask" else "comes by itself"
+    header = f"{provider.key}, in `{provider.key_header}`"
+    return f"| {provider.id} | {address} | {header} | {models} | {usage} |\n"
+
+
+def _section(provider: Provider) -> str:
+    quirks = provider.quirks
+    lines = [f"- `{old}` is sent as `{new}`" for old, new in quirks.rename.items()]
+    lines += [f"- the role `{old}` is sent as `{new}`" for old, new in quirks.roles.items()]
+    for name, words in quirks.words.items():
+        changes = ", ".join(f"`{old}` → {_word(new)}" for old, new in words.items())
+        lines.append(f"- in `{name}`: {changes}")
+    if quirks.drop:
+        lines.append(f"- left out and named: {_names(quirks.drop)}")
+    if quirks.needless:
+        lines.append(f"- left out, since it does that anyhow: {_names(quirks.needless)}")
+    if quirks.only:
+        lines.append(f"- refused: {_names(quirks.only)}")
+    for hook in (quirks.message, quirks.tool, quirks.body):
+        if hook is not None and hook.__doc__:
+            lines.append("- " + " ".join(hook.__doc__.split()))
+    return f"\n### {provider.title}\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _word(word: object) -> str:
+    return "left out" if word is None else f"`{word}`"
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -1,0 +1,170 @@
+"""What the admin's pages have in common, and what the first of them shows."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from gateway.context import Gateway
+from gateway.store.client_book import ClientBook
+from gateway.store.models import RequestLog
+from tests.blueprints.browser import DASHBOARD, HOME, LOGIN, Browser, installed, running
+
+SCRIPT = "<script>alert('1')</script>"
+
+
+def log(parts: Gateway, number: int, **values: Any) -> None:
+    row = {
+        "request_id": f"req_{number}",
+        "started_at": 1_790_000_000_000 + number * 1000,
+        "client_id": 1,
+        "client_name": "demo",
+        "door": "openai",
+        "model_asked": "asked-for",
+        "provider": "demo",
+        "model": f"model-{number}",
+        "streamed": False,
+        "status": 200,
+        "attempts": 1,
+        "total_ms": 1234.5,
+        "input_tokens": 12_000,
+        "output_tokens": 30,
+        "estimated": False,
+    }
+    with Session(parts.engine) as session, session.begin():
+        session.add(RequestLog(**{**row, **values}))
+
+
+@pytest.mark.parametrize("path", ["/", HOME, DASHBOARD, LOGIN, "/admin/nothing"])
+def test_pages_are_kept_by_no_cache_and_run_only_our_scripts(signed_in: Browser, path: str) -> None:
+    for answer in (signed_in.get(path), Browser(signed_in.client.application).get(path)):
+        assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        if path != "/admin/nothing":
+            assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", [DASHBOARD, LOGIN, "/admin/nothing"])
+def test_all_that_a_page_loads_is_a_file_of_ours(
+    browser: Browser, parts: Gateway, path: str
+) -> None:
+    log(parts, 1)
+    if path != LOGIN:
+        browser.sign_in()
+    page = browser.get(path).text
+    loaded = re.findall(r'<(?:link|script|img)\b[^>]*?(?:href|src)="([^"]+)"', page)
+    assert loaded
+    for address in loaded:
+        with browser.get(address) as answer:
+            assert (address[:8], answer.status_code) == ("/static/", 200)
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?![^>]* src=)", page)
+
+
+def test_the_dashboard_tells_where_the_gateway_is(signed_in: Browser) -> None:
+    page = signed_in.get(DASHBOARD).text
+    assert "<code>http://localhost/v1</code>" in page
+    assert 'href="/health/ready"' in page and 'href="/metrics"' in page
+    assert re.search(r"<dt>Version</dt><dd>\d+\.\d+\.\d+</dd>", page)
+
+
+def test_clients_are_listed_with_their_state(signed_in: Browser, book: ClientBook) -> None:
+    key = book.create({"name": "shop", "provider": "groq", "default_model": "llama"})[1]
+    book.create({"name": "old", "expires_at": "2020-01-01T00:00:00Z"})
+    book.create({"name": "off", "is_active": False})
+    rows = table(signed_in.get(DASHBOARD).text, "clients")
+    assert rows[0][:4] == ["demo", "demo", "demo", "active"]
+    assert rows[1] == ["shop", "groq", "llama", "active", f"{key[:7]}…{key[-4:]}"]
+    assert [row[3] for row in rows[2:]] == ["expired", "disabled"]
+
+
+def test_no_key_is_on_the_page(signed_in: Browser, book: ClientBook) -> None:
+    key = book.create({"name": "shop", "provider": "groq", "provider_api_key": "upstreams-own"})[1]
+    page = signed_in.get(DASHBOARD).text
+    assert key not in page and "upstreams-own" not in page
+
+
+def test_hostile_names_are_only_text(signed_in: Browser, book: ClientBook, parts: Gateway) -> None:
+    book.create({"name": SCRIPT, "default_model": '"><img src=x onerror=alert(1)>'})
+    log(parts, 1, client_name=SCRIPT, model=SCRIPT, error_code='"><b>', status=500)
+    page = signed_in.get(DASHBOARD).text
+    assert SCRIPT not in page and "<img src=x" not in page and "<b>" not in page
+    assert page.count("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;") == 3
+
+
+def test_the_newest_requests_come_first(signed_in: Browser, parts: Gateway) -> None:
+    for number in (3, 1, 2):
+        log(parts, number)
+    log(parts, 4, status=429, error_code="rate_limit_exceeded", model=None, client_name=None)
+    log(parts, 5, input_tokens=None, output_tokens=7, estimated=True)
+    page = signed_in.get(DASHBOARD).text
+    assert [row[2:] for row in table(page, "requests")] == [
+        ["model-5", "200", "1,234 ms", "–", "about ≈ 7"],
+        ["asked-for", "429 rate_limit_exceeded", "1,234 ms", "12,000", "30"],
+        ["model-3", "200", "1,234 ms", "12,000", "30"],
+        ["model-2", "200", "1,234 ms", "12,000", "30"],
+        ["model-1", "200", "1,234 ms", "12,000", "30"],
+    ]
+    assert '<time datetime="2026-09-21T14:13:21Z">2026-09-21 14:13:21 UTC</time>' in page
+
+
+def test_a_long_log_is_not_all_listed(signed_in: Browser, parts: Gateway) -> None:
+    for number in range(30):
+        log(parts, number)
+    assert len(table(signed_in.get(DASHBOARD).text, "requests")) == 20
+
+
+def test_a_newcomer_is_told_what_to_do(signed_in: Browser, book: ClientBook) -> None:
+    page = signed_in.get(DASHBOARD).text
+    assert "curl http://localhost/v1/chat/completions" in page
+    assert "Bearer $GATEWAY_KEY" in page
+    book.delete(book.find("demo").id)
+    page = signed_in.get(DASHBOARD).text
+    assert "flask --app app create-client try" in page
+    assert "curl" not in page
+
+
+def test_many_clients_are_not_all_listed(signed_in: Browser, book: ClientBook) -> None:
+    for number in range(100):
+        book.create({"name": f"client {number}"})
+    page = signed_in.get(DASHBOARD).text
+    assert len(table(page, "clients")) == 100
+    assert "flask --app app list-clients" in page
+
+
+def test_metrics_that_are_off_are_not_linked(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("metrics: {enabled: false}")
+    with running(installed(tmp_path, path=tmp_path / "config.yaml")) as app:
+        browser = Browser(app)
+        browser.sign_in()
+        assert 'href="/metrics"' not in browser.get(DASHBOARD).text
+
+
+def test_a_missing_page_is_told_in_html(signed_in: Browser) -> None:
+    answer = signed_in.get("/admin/nothing")
+    assert (answer.status_code, answer.mimetype) == (404, "text/html")
+    assert "<h1>Not Found</h1>" in answer.text
+
+
+def test_a_database_that_is_away_is_told_in_html(signed_in: Browser, parts: Gateway) -> None:
+    with parts.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE admins")
+    answer = signed_in.get(DASHBOARD)
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "<h1>Service Unavailable</h1>" in answer.text
+
+
+def table(page: str, name: str) -> list[list[str]]:
+    """The words in the cells of a table's body."""
+    body = re.search(rf'<table[^>]*"{name}".*?<tbody[^>]*>(.*?)</tbody>', page, re.S)
+    assert body, f"there is no table {name}"
+    rows = re.findall(r"<tr\b.*?</tr>", body[1], re.S)
+    return [
+        [_words(cell) for cell in re.findall(r"<t[hd]\b.*?</t[hd]>", row, re.S)] for row in rows
+    ]
+
+
+def _words(cell: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", cell).split())
