@@ -1,7 +1,8 @@
 """The body of a request: read once, never more of it in memory than is allowed."""
 
-import time
 from typing import Any
+
+import gevent
 
 from gateway.errors import BadRequest, BodyTooLarge, ClientHungUp
 
@@ -21,7 +22,7 @@ def read_body(environ: dict[str, Any], limit: int) -> bytes:
             return _read_counted(stream, int(length), limit)
         if "HTTP_TRANSFER_ENCODING" in environ:
             return _read_chunked(stream, limit)
-    except OSError:
+    except (TimeoutError, ConnectionError):
         stream.failed = True
         raise ClientHungUp("The client stopped sending its request") from None
     return b""
@@ -34,16 +35,27 @@ def drain(environ: dict[str, Any]) -> None:
     too slow, is given up: then the connection ends with the answer.
     """
     stream = environ["wsgi.input"]
-    drained, deadline = 0, time.monotonic() + _DRAIN_SECONDS
-    try:
-        while block := stream.read(_BLOCK):
-            drained += len(block)
-            if drained > _DRAIN_BYTES or time.monotonic() > deadline:
-                # gunicorn's mark that the next request cannot be found on this connection.
-                stream.failed = True
-                return
-    except Exception:
+    at_end = getattr(stream, "failed", False)
+    with gevent.Timeout(_DRAIN_SECONDS, False):
+        at_end = at_end or _read_off(stream)
+    if not at_end:
+        # gunicorn's mark that the next request cannot be found on this connection.
         stream.failed = True
+
+
+def _read_off(stream: Any) -> bool:
+    """Whether the end of the body was reached."""
+    drained = 0
+    try:
+        while drained <= _DRAIN_BYTES:
+            block = stream.read(_BLOCK)
+            if not block:
+                return True
+            drained += len(block)
+            gevent.sleep(0)  # who sends without a pause would keep all others waiting
+    except Exception:
+        return False
+    return False
 
 
 def _read_counted(stream: Any, length: int, limit: int) -> bytes:
@@ -61,7 +73,7 @@ def _read_chunked(stream: Any, limit: int) -> bytes:
         while size <= limit and (block := stream.read(_BLOCK)):
             blocks.append(block)
             size += len(block)
-    except OSError:
+    except (TimeoutError, ConnectionError):
         raise
     except Exception:
         raise BadRequest("The chunked body is malformed", code="incomplete_body") from None

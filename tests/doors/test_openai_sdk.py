@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +13,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel
 
 from tests.running import Running
-from tests.upstream import Json, Received, Sse, Upstream, chunks, completion, error, failure
+from tests.upstream import Json, Sse, Upstream, chunks, completion, failure
 
 HELLO: list[Any] = [{"role": "user", "content": "Hello"}]
 PIXEL = (
@@ -31,7 +31,10 @@ LOGPROBS = {
     ],
     "refusal": None,
 }
-CALLS = [("weather", {"city": "Zürich"}), ("clock", {"zone": "Europe/Zurich", "hours": 24})]
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("weather", {"city": "Zürich"}),
+    ("clock", {"zone": "Europe/Zurich", "hours": 24}),
+]
 # What may go up; and what may come down beside what the server itself sends.
 SENT_UP = {
     "accept-encoding",
@@ -139,14 +142,8 @@ def test_the_demo_answers_whole_and_streamed_alike(ask: Asking, gateway: Running
     assert whole.usage is not None and whole.usage.completion_tokens >= 30
 
 
-@pytest.mark.parametrize("interleaved", [False, True])
-def test_parallel_tool_calls_streamed(
-    chat: openai.OpenAI, upstream: Upstream, interleaved: bool
-) -> None:
-    stream = chunks((), tool_calls=CALLS)
-    if interleaved:
-        stream[1:7] = [stream[i] for i in (1, 4, 5, 2, 3, 6)]
-    upstream.always(Sse(stream))
+def test_parallel_tool_calls_streamed(chat: openai.OpenAI, upstream: Upstream) -> None:
+    upstream.always(Sse(chunks((), tool_calls=CALLS)))
     with chat.chat.completions.stream(
         model="gpt-x", messages=HELLO, tools=[_tool("weather"), _tool("clock")]
     ) as events:
@@ -268,9 +265,7 @@ def test_no_usage_in_a_stream_for_who_does_not_ask(
     assert upstream.requests[0].json["stream_options"] == {"include_usage": True}
 
 
-def test_usage_on_the_last_choice_is_hidden_too(
-    ask: Asking, key: str, upstream: Upstream
-) -> None:
+def test_usage_on_the_last_choice_is_hidden_too(ask: Asking, key: str, upstream: Upstream) -> None:
     stream = chunks(["Hello"])
     stream[-1] |= {"usage": {"prompt_tokens": 9, "completion_tokens": 4}, "system_fingerprint": "f"}
     upstream.always(Sse(stream))
@@ -297,7 +292,7 @@ def test_the_request_id_is_the_logs(
     raw = chat.chat.completions.with_raw_response.create(
         model="gpt-x", messages=HELLO, stream=stream, extra_headers={"x-request-id": "mine"}
     )
-    raw.http_response.read() if not stream else list(raw.parse())
+    list(raw.parse())
     assert raw.request_id == raw.headers["x-request-id"]
     row = gateway.rows(1, request_id=raw.request_id)[0]
     assert (row["client_request_id"], row["status"], row["streamed"]) == ("mine", 200, stream)
@@ -310,3 +305,318 @@ def test_an_errors_request_id_is_the_logs(
     with pytest.raises(openai.BadRequestError) as caught:
         chat.chat.completions.create(model="gpt-x", messages=HELLO)
     assert gateway.rows(1, request_id=caught.value.request_id)[0]["status"] == 400
+
+
+def test_it_waits_as_long_as_the_limit_says_and_comes_back(
+    gateway: Running, sdk: openai.OpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = gateway.new_client(rate_limit_minute=1)
+    chat = sdk.with_options(api_key=made["api_key"], max_retries=2)
+    chat.chat.completions.create(model="demo", messages=HELLO)
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        gateway.admin("PATCH", f"/clients/{made['client']['id']}", {"rate_limit_minute": 100})
+
+    monkeypatch.setattr(openai._base_client, "time", SimpleNamespace(sleep=wait))
+    chat.chat.completions.create(model="demo", messages=HELLO)
+    rows = gateway.rows(3, client_name=made["client"]["name"])
+    assert [row["status"] for row in rows] == [200, 429, 200]
+    assert len(waited) == 1
+
+
+def test_it_gives_up_after_its_own_retries(
+    gateway: Running, sdk: openai.OpenAI, waits: list[float]
+) -> None:
+    made = gateway.new_client(rate_limit_minute=1)
+    chat = sdk.with_options(api_key=made["api_key"], max_retries=2)
+    chat.chat.completions.create(model="demo", messages=HELLO)
+    with pytest.raises(openai.RateLimitError) as caught:
+        chat.chat.completions.create(model="demo", messages=HELLO)
+    rows = gateway.rows(4, client_name=made["client"]["name"])
+    assert [row["status"] for row in rows] == [200, 429, 429, 429]
+    assert 1 <= int(caught.value.response.headers["retry-after"]) <= 120
+    # What the gateway names, the SDK waits: its own guess would be below 8 seconds.
+    assert len(waits) == 2 and all(wait == int(wait) and 1 <= wait <= 120 for wait in waits)
+
+
+def test_it_retries_what_the_gateway_did_not(
+    chat: openai.OpenAI, upstream: Upstream, waits: list[float]
+) -> None:
+    upstream.always([failure(503, retry_after=7), failure(500), Json(completion("At last"))])
+    answer = chat.with_options(max_retries=2).chat.completions.create(model="gpt-x", messages=HELLO)
+    assert answer.choices[0].message.content == "At last"
+    assert len(upstream.requests) == 3
+    assert waits[0] == 7 and waits[1] < 7
+
+
+def test_it_does_not_retry_what_the_gateway_has_retried(
+    gateway: Running, sdk: openai.OpenAI, upstream: Upstream, waits: list[float]
+) -> None:
+    key = gateway.client(
+        provider="openai-compatible",
+        provider_base_url=upstream.base_url,
+        fallback_models=["gpt-y"],
+    )
+    upstream.always(failure(500))
+    with pytest.raises(openai.InternalServerError) as caught:
+        sdk.with_options(api_key=key, max_retries=2).chat.completions.create(
+            model="gpt-x", messages=HELLO
+        )
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert [received.model for received in upstream.requests] == ["gpt-x", "gpt-y"]
+    assert waits == []
+
+
+@pytest.mark.parametrize("megabytes", [11, 20])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_body_that_is_too_large(
+    ask: Asking, key: str, upstream: Upstream, megabytes: int, stream: bool
+) -> None:
+    much: list[Any] = [{"role": "user", "content": "x" * (megabytes << 20)}]
+    with pytest.raises(openai.APIStatusError) as caught:
+        ask(key, model="gpt-x", messages=much, stream=stream)
+    assert caught.value.status_code == 413
+    assert caught.value.code == "request_too_large"
+    assert upstream.requests == []
+
+
+def test_two_hundred_at_once(gateway: Running, upstream: Upstream) -> None:
+    made = gateway.new_client(
+        provider="openai-compatible", provider_base_url=upstream.base_url, name="two hundred"
+    )
+    upstream.always(lambda received: Json(completion(received.json["messages"][0]["content"])))
+    answers = asyncio.run(_at_once(gateway, made["api_key"], 200))
+    assert answers == [f"question {number}" for number in range(200)]
+    rows = gateway.rows(200, client_name="two hundred")
+    assert [row["status"] for row in rows] == [200] * 200
+    assert len({row["request_id"] for row in rows}) == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "shown"),
+    [
+        (301, openai.InternalServerError, 502),
+        (400, openai.BadRequestError, 400),
+        (401, openai.InternalServerError, 502),
+        (402, openai.InternalServerError, 502),
+        (403, openai.InternalServerError, 502),
+        (404, openai.NotFoundError, 404),
+        (405, openai.APIStatusError, 405),
+        (409, openai.ConflictError, 409),
+        (413, openai.APIStatusError, 413),
+        (415, openai.APIStatusError, 415),
+        (422, openai.UnprocessableEntityError, 422),
+        (429, openai.RateLimitError, 429),
+        (500, openai.InternalServerError, 502),
+        (502, openai.InternalServerError, 502),
+        (503, openai.InternalServerError, 503),
+        (504, openai.InternalServerError, 504),
+        (529, openai.InternalServerError, 503),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_error_of_each_status_from_upstream(
+    chat: openai.OpenAI,
+    upstream: Upstream,
+    status: int,
+    kind: type[openai.APIStatusError],
+    shown: int,
+    stream: bool,
+) -> None:
+    upstream.always(failure(status, "the reason why"))
+    with pytest.raises(openai.APIStatusError) as caught:
+        chat.chat.completions.create(model="gpt-x", messages=HELLO, stream=stream)
+    assert type(caught.value) is kind
+    assert caught.value.status_code == shown
+    assert "the reason why" in caught.value.message or status == 301
+
+
+def test_the_errors_of_the_gateways_own(gateway: Running, sdk: openai.OpenAI) -> None:
+    disabled = gateway.client(is_active=False)
+    confined = gateway.client(allowed_models=["demo"])
+    cases: list[tuple[str, str, type[openai.APIStatusError], str]] = [
+        ("gm_nobody", "demo", openai.AuthenticationError, "invalid_api_key"),
+        (disabled, "demo", openai.PermissionDeniedError, "client_disabled"),
+        (confined, "demo-slow", openai.NotFoundError, "model_not_found"),
+        (confined, "", openai.BadRequestError, "missing_required_parameter"),
+    ]
+    for key, model, kind, code in cases:
+        with pytest.raises(kind) as caught:
+            sdk.with_options(api_key=key).chat.completions.create(model=model, messages=HELLO)
+        assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [
+        ("demo-error-429", openai.RateLimitError),
+        ("demo-error-500", openai.InternalServerError),
+        ("demo-nonsense", openai.NotFoundError),
+    ],
+)
+def test_the_demos_faults(
+    demo: openai.OpenAI, model: str, kind: type[openai.APIStatusError]
+) -> None:
+    for stream in (False, True):
+        with pytest.raises(kind):
+            demo.chat.completions.create(model=model, messages=HELLO, stream=stream)
+
+
+def test_a_stream_that_breaks_is_an_error_to_its_reader(demo: openai.OpenAI) -> None:
+    heard = []
+    with pytest.raises(openai.APIError, match="cut"):
+        for chunk in demo.chat.completions.create(model="demo-cut", messages=HELLO, stream=True):
+            heard.append(chunk)
+    assert heard
+
+
+def test_unknown_fields_reach_upstream(ask: Asking, key: str, upstream: Upstream) -> None:
+    unknown = {"top_k": 5, "thinking": {"type": "enabled", "budget": None}, "x": [1.0, "é", []]}
+    upstream.always(Json(completion()))
+    ask(key, model="gpt-x", messages=HELLO, extra_body=unknown, extra_query={"q": "1"})
+    received = upstream.requests[0]
+    assert received.json == {"model": "gpt-x", "messages": HELLO} | unknown
+    assert received.query == ""
+
+
+RAW_MEMBERS = (
+    b'"big":123456789012345678901234567890,"precise":0.10000000000000000000001,"minus":-0.0',
+    b'"nested" : {"a":1,"a":2, "a" :[1e5, 1E5,1.0]}',
+    b'"escaped":"\\u20ac\\ud83d\\ude00 \\/ \xc3\xa9"',
+    b'\n"messages"\t: [ {"content":"\\u20ac","role":"user","extra":{"x":1,"x":2}} ]',
+)
+
+
+def test_a_raw_body_goes_up_as_it_came(gateway: Running, key: str, upstream: Upstream) -> None:
+    upstream.always(Json(completion()))
+    raw = b' {\n"model": "gpt-x",' + b" ,".join(RAW_MEMBERS) + b" }\n"
+    assert gateway.chat(key, raw).status == 200
+    assert upstream.requests[0].body == raw
+
+
+def test_an_edited_body_keeps_the_text_of_what_is_not_edited(
+    gateway: Running, upstream: Upstream
+) -> None:
+    key = gateway.client(
+        provider="openai-compatible",
+        provider_base_url=upstream.base_url,
+        model_aliases={"fast": "gpt-x"},
+        max_output_tokens=10,
+    )
+    upstream.always(Json(completion()))
+    gateway.chat(key, b'{"model":"fast",' + b",".join(RAW_MEMBERS) + b"}")
+    received = upstream.requests[0]
+    assert (received.json["model"], received.json["max_tokens"]) == ("gpt-x", 10)
+    for member in RAW_MEMBERS:
+        assert member.strip() in received.body
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        b'"model":"secret","model":"gpt-x"',
+        b'"mod\\u0065l":"secret","model":"gpt-x"',
+        b'"model":"secret","mode\\u006c":"gpt-x"',
+    ],
+)
+def test_no_second_model_is_smuggled_past(
+    gateway: Running, upstream: Upstream, hidden: bytes
+) -> None:
+    key = gateway.client(
+        provider="openai-compatible",
+        provider_base_url=upstream.base_url,
+        allowed_models=["gpt-x"],
+    )
+    upstream.always(Json(completion()))
+    gateway.chat(key, b"{" + hidden + b',"messages":[{"role":"user","content":"Hi"}]}')
+    assert b"secret" not in upstream.requests[0].body
+
+
+def test_unknown_fields_of_an_answer_reach_the_client(
+    gateway: Running, key: str, upstream: Upstream
+) -> None:
+    raw = json.dumps(completion("Hi", big=1), indent=2).encode().replace(b": 1,", b": 1e2 ,")
+    upstream.always(Json(raw.replace(b'"big": 1', b'"big": 123456789012345678901234567890')))
+    answer = gateway.chat(key, {"model": "gpt-x", "messages": HELLO})
+    assert answer.body == raw.replace(b'"big": 1', b'"big": 123456789012345678901234567890')
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_clients_headers_stay_here(chat: openai.OpenAI, upstream: Upstream, stream: bool) -> None:
+    upstream.always(Sse(chunks()) if stream else Json(completion()))
+    chat.with_options(organization="org-own", project="proj-own").chat.completions.create(
+        model="gpt-x",
+        messages=HELLO,
+        stream=stream,
+        extra_headers={
+            "cookie": "session=1",
+            "x-forwarded-for": "10.1.2.3",
+            "x-request-id": "mine",
+            "idempotency-key": "k",
+            "openai-beta": "assistants=v2",
+        },
+    )
+    received = upstream.requests[0]
+    assert received.headers.keys() == SENT_UP
+    assert received.keys == {"upstream-key"}
+    assert received.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("kind", ["whole", "stream", "failure"])
+def test_upstreams_headers_stay_there(
+    gateway: Running, key: str, upstream: Upstream, kind: str
+) -> None:
+    own = {
+        "set-cookie": "session=1",
+        "x-ratelimit-limit-requests": "10000",
+        "x-ratelimit-remaining-tokens": "1",
+        "openai-organization": "org-upstream",
+        "openai-processing-ms": "100",
+        "x-request-id": "req-upstream",
+        "via": "1.1 upstream",
+        "x-gateway-model": "upstream's",
+        "strict-transport-security": "max-age=1",
+        "server": "upstream",
+    }
+    answers = {
+        "whole": Json(completion(), headers=own),
+        "stream": Sse(chunks(), headers=own),
+        "failure": failure(400, headers=own),
+    }
+    upstream.always(answers[kind])
+    answer = gateway.chat(key, {"model": "gpt-x", "messages": HELLO, "stream": kind == "stream"})
+    assert answer.headers.keys() <= SENT_DOWN
+    assert not {name: v for name, v in own.items() if answer.headers.get(name) == v}
+    names = [name.lower() for name, _ in answer.header_pairs]
+    assert sorted(set(names)) == sorted(names)
+
+
+def _async_sdk(gateway: Running, key: str) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(base_url=gateway.base_url, api_key=key, max_retries=0)
+
+
+async def _at_once(gateway: Running, key: str, count: int) -> list[str | None]:
+    async with _async_sdk(gateway, key) as client:
+
+        async def one(number: int) -> str | None:
+            answer = await client.chat.completions.create(
+                model="gpt-x", messages=[{"role": "user", "content": f"question {number}"}]
+            )
+            return answer.choices[0].message.content
+
+        return await asyncio.gather(*map(one, range(count)))
+
+
+def _tool(name: str) -> Any:
+    parameters = {
+        "type": "object",
+        "properties": {"place": {"type": "string"}},
+        "required": ["place"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "function",
+        "function": {"name": name, "strict": True, "parameters": parameters},
+    }

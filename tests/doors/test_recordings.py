@@ -27,6 +27,7 @@ ROWS = {"zai": "openai-compatible", "cerebras": "openai-compatible"}
 USAGE_UNASKED = ("groq", "mistral", "openrouter")
 # Where a row puts an output cap if the question names none.
 CAP_FIELDS = {"openai": "max_completion_tokens"}
+CAPS = ["max_tokens", "max_completion_tokens"]
 CAP = 50
 SYSTEM_PROMPT = "Answer in the King's “English”."
 CHOPS = ("whole", "events", "characters", "bytes", "random")
@@ -110,7 +111,7 @@ def test_settings_inject_what_they_say_and_no_more(
     expected = {**recording.request}
     system = {"role": "system", "content": SYSTEM_PROMPT}
     expected["messages"] = [system, *expected["messages"]]
-    asked = [name for name in ("max_tokens", "max_completion_tokens") if name in expected]
+    asked = [name for name in CAPS if name in expected]
     for name in asked or [CAP_FIELDS.get(recording.provider, "max_tokens")]:
         expected[name] = CAP
     assert passages[recording.id].injected.json == expected
