@@ -44,6 +44,10 @@ class AdminSessions(SecureCookieSessionInterface):
             return super().open_session(app, request)
         return None
 
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """What came over TLS goes back over TLS only; the same gateway may be asked without."""
+        return request.is_secure
+
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The app for these settings, or for those of config.yaml and the environment.

@@ -1,14 +1,15 @@
 """The models that a client may use: those it is allowed, else its vendor's own list."""
 
+from gateway.errors import ModelNotFound
 from gateway.providers import Ways
 from gateway.providers.model_lists import Model, ModelLists, model
-from gateway.routing import credentials, own_provider
+from gateway.routing import chosen, credentials, own_provider
 from gateway.store.clients import Client
 
 
 def models_of(client: Client, ways: Ways, lists: ModelLists) -> list[Model]:
     """The client's models in OpenAI's shape, its aliases among them. Raises GatewayError."""
-    aliases = [alias for alias in client.model_aliases if not alias.endswith("*")]
+    aliases = [alias for alias in client.model_aliases if _is_model(client, alias)]
     if client.allowed_models:
         names = dict.fromkeys((*client.allowed_models, *aliases))
         return [model(name, client.provider) for name in names]
@@ -18,3 +19,14 @@ def models_of(client: Client, ways: Ways, lists: ModelLists) -> list[Model]:
     own = [client.default_model] if client.default_model else []
     added = (name for name in dict.fromkeys((*own, *aliases)) if name not in known)
     return [*listed, *(model(name, provider.id) for name in added)]
+
+
+def _is_model(client: Client, alias: str) -> bool:
+    """Whether an alias is a name, not a pattern, and stands for what the client may use."""
+    if alias.endswith("*"):
+        return False
+    try:
+        chosen(client, alias)
+    except ModelNotFound:
+        return False
+    return True

@@ -19,16 +19,17 @@ class ModelLists:
     def __init__(self, upstream: Upstream, seconds: float) -> None:
         self._upstream = upstream
         self._seconds = seconds
-        self._lists: dict[Credentials, tuple[float, list[Model]]] = {}
+        self._lists: dict[tuple[str, Credentials], tuple[float, list[Model]]] = {}
 
     def of(self, provider: Provider, credentials: Credentials) -> list[Model]:
         """A vendor's models in OpenAI's shape. Raises UpstreamError."""
-        until, models = self._lists.get(credentials, (0.0, []))
+        place = provider.id, credentials
+        until, models = self._lists.get(place, (0.0, []))
         if until < time.monotonic():
             models = self._fetched(provider, credentials)
             while len(self._lists) >= _KEPT:
                 del self._lists[next(iter(self._lists))]
-            self._lists[credentials] = (time.monotonic() + self._seconds, models)
+            self._lists[place] = (time.monotonic() + self._seconds, models)
         return models
 
     def _fetched(self, provider: Provider, credentials: Credentials) -> list[Model]:
@@ -42,11 +43,21 @@ class ModelLists:
             return usual  # there are vendors without a list
         if status != 200:
             raise judge(status, {}, raw, credentials.api_key)
-        try:
-            rows = provider.read_models(orjson.loads(raw))
-        except orjson.JSONDecodeError:
-            raise judge_inside(raw.decode(errors="replace"), credentials.api_key) from None
+        rows = provider.read_models(_read(raw, credentials.api_key))
         return [model(row["id"], provider.id) | row | {"object": "model"} for row in rows]
+
+
+def _read(raw: bytes, key: str | None) -> Any:
+    """The list's JSON. Raises UpstreamError for what cannot be one."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        body = None
+    if isinstance(body, dict) and body.get("error"):
+        raise judge_inside(body, key)
+    if not isinstance(body, (dict, list)):
+        raise judge_inside(raw.decode(errors="replace"), key)
+    return body
 
 
 def model(name: str, owner: str) -> Model:

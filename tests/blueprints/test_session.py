@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import gevent
 import pytest
 from flask import Flask
 
@@ -213,3 +214,25 @@ def test_a_tampered_cookie_is_no_session(signed_in: Browser) -> None:
 def test_scripts_and_other_sites_do_not_get_the_cookie(browser: Browser) -> None:
     cookie = browser.sign_in().headers["Set-Cookie"]
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
+
+
+@pytest.mark.parametrize(("scheme", "secure"), [("https", True), ("http", False)])
+def test_over_tls_the_cookie_stays_on_tls(browser: Browser, scheme: str, secure: bool) -> None:
+    page = browser.client.get(LOGIN, base_url=f"{scheme}://localhost")
+    assert ("Secure" in page.headers["Set-Cookie"].split("; ")) is secure
+
+
+def test_others_are_answered_while_a_password_is_checked(app: Flask, browser: Browser) -> None:
+    browser.get(LOGIN)
+    answered: list[str] = []
+
+    def sign_in() -> None:
+        browser.sign_in()
+        answered.append("sign-in")
+
+    def other() -> None:
+        app.test_client().get("/health/live")
+        answered.append("other")
+
+    gevent.joinall([gevent.spawn(sign_in), gevent.spawn(other)], raise_error=True)
+    assert answered == ["other", "sign-in"]

@@ -1,0 +1,229 @@
+"""GET /v1/models: the models a client may use, and never another client's."""
+
+from typing import Any
+
+import openai
+import pytest
+
+from tests.running import Answered, Running
+from tests.upstream import Answer, Html, Json, Upstream, failure, model_list, redirect
+
+SECRET = "sk-upstream-secret-0123456789"
+
+
+def test_a_client_sees_the_models_it_is_allowed(gateway: Running, upstream: Upstream) -> None:
+    upstream.models(["gpt-x", "gpt-y"])
+    key = _client(gateway, upstream, allowed_models=["gpt-y", "vendor/z"])
+    assert _ids(gateway, key) == ["gpt-y", "vendor/z"]
+    assert upstream.requests == []
+
+
+def test_else_its_vendors(gateway: Running, upstream: Upstream, sdk: openai.OpenAI) -> None:
+    upstream.models(["gpt-x", "vendor/gpt-y"])
+    key = _client(gateway, upstream)
+    models = sdk.with_options(api_key=key).models.list().data
+    assert [(one.id, one.object, one.owned_by) for one in models] == [
+        ("gpt-x", "model", "upstream"),
+        ("vendor/gpt-y", "model", "upstream"),
+    ]
+    asked = upstream.requests[0]
+    assert (asked.method, asked.path, asked.keys) == ("GET", "/v1/models", {"own-key"})
+
+
+@pytest.mark.parametrize("model", ["gpt-x", "vendor/gpt-y", "a/b/c:free", "ü %2F"])
+def test_one_model(gateway: Running, upstream: Upstream, sdk: openai.OpenAI, model: str) -> None:
+    upstream.models(["gpt-w", model])
+    key = _client(gateway, upstream)
+    assert sdk.with_options(api_key=key).models.retrieve(model).id == model
+
+
+@pytest.mark.parametrize("path", ["/v1/models/vendor/gpt-y", "/models/vendor/gpt-y"])
+def test_one_model_with_its_slash_as_it_is(gateway: Running, upstream: Upstream, path: str) -> None:
+    upstream.models(["vendor/gpt-y"])
+    answer = _get(gateway, _client(gateway, upstream), path)
+    assert answer.json["id"] == "vendor/gpt-y"
+
+
+def test_a_model_that_is_not_there(
+    gateway: Running, upstream: Upstream, sdk: openai.OpenAI
+) -> None:
+    upstream.models(["gpt-x"])
+    chat = sdk.with_options(api_key=_client(gateway, upstream))
+    with pytest.raises(openai.NotFoundError) as caught:
+        chat.models.retrieve("vendor/none")
+    assert caught.value.code == "model_not_found"
+
+
+def test_models_without_v1(gateway: Running, upstream: Upstream) -> None:
+    upstream.models(["gpt-x"])
+    key = _client(gateway, upstream)
+    assert _get(gateway, key, "/models").json == _get(gateway, key, "/v1/models").json
+
+
+def test_a_vendors_list_is_asked_for_once(gateway: Running, upstream: Upstream) -> None:
+    upstream.models(["gpt-x", "gpt-y"])
+    key = _client(gateway, upstream)
+    for _ in range(3):
+        assert _ids(gateway, key) == ["gpt-x", "gpt-y"]
+    assert _get(gateway, key, "/v1/models/gpt-y").status == 200
+    assert len(upstream.requests) == 1
+
+
+def test_no_list_is_shared_between_keys(gateway: Running, upstream: Upstream) -> None:
+    upstream.always(lambda received: Json(model_list(f"of-{key}" for key in received.keys)))
+    keys = {name: _client(gateway, upstream, provider_api_key=name) for name in ("one", "two")}
+    for _ in range(2):
+        assert _ids(gateway, keys["one"]) == ["of-one"]
+        assert _ids(gateway, keys["two"]) == ["of-two"]
+        assert _get(gateway, keys["one"], "/v1/models/of-two").status == 404
+    assert len(upstream.requests) == 2
+
+
+def test_a_new_key_gets_a_new_list(gateway: Running, upstream: Upstream) -> None:
+    upstream.always(lambda received: Json(model_list(sorted(received.keys))))
+    made = gateway.new_client(**_fields(upstream))
+    assert _ids(gateway, made["api_key"]) == ["own-key"]
+    changed = gateway.admin(
+        "PATCH", f"/clients/{made['client']['id']}", {"provider_api_key": "new-key"}
+    )
+    assert changed.status == 200
+    assert _ids(gateway, made["api_key"]) == ["new-key"]
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_vendor_without_a_list_has_the_default_model(
+    gateway: Running, upstream: Upstream, status: int
+) -> None:
+    upstream.always(failure(status, "no such path"))
+    assert _ids(gateway, _client(gateway, upstream, default_model="gpt-d")) == ["gpt-d"]
+    assert _ids(gateway, _client(gateway, upstream, provider_api_key="other")) == []
+
+
+def test_perplexity_has_a_list_of_its_own(gateway: Running, upstream: Upstream) -> None:
+    key = gateway.client(
+        provider="perplexity", provider_base_url=upstream.origin, provider_api_key="k"
+    )
+    assert "sonar-pro" in _ids(gateway, key)
+    assert upstream.requests == []
+
+
+def test_the_demo_lists_its_models(gateway: Running) -> None:
+    key = gateway.client()
+    assert _ids(gateway, key)[0] == "demo"
+    assert _get(gateway, key, "/v1/models/demo").json["object"] == "model"
+
+
+def test_azure_lists_with_its_own_address(gateway: Running, upstream: Upstream) -> None:
+    upstream.models(["gpt-x"])
+    fields = {"provider": "azure-openai", "provider_base_url": upstream.origin}
+    key = gateway.client(**fields, provider_api_key="k", provider_api_version="2024-10-21")
+    assert _ids(gateway, key) == ["gpt-x"]
+    newer = gateway.client(**fields, provider_api_key="k")
+    assert _ids(gateway, newer) == ["gpt-x"]
+    asked = [(one.path, one.query, one.headers["api-key"]) for one in upstream.requests]
+    assert asked == [
+        ("/openai/models", "api-version=2024-10-21", "k"),
+        ("/openai/v1/models", "", "k"),
+    ]
+
+
+def test_aliases_are_listed_but_for_patterns(gateway: Running, upstream: Upstream) -> None:
+    upstream.models(["gpt-x"])
+    aliases = {"fast": "gpt-x", "claude-*": "gpt-x", "*": "gpt-x"}
+    assert _ids(gateway, _client(gateway, upstream, model_aliases=aliases)) == ["gpt-x", "fast"]
+
+
+def test_an_alias_is_listed_only_where_it_may_be_used(gateway: Running, upstream: Upstream) -> None:
+    key = _client(
+        gateway,
+        upstream,
+        allowed_models=["gpt-x"],
+        model_aliases={"fast": "gpt-x", "dear": "gpt-pro"},
+    )
+    assert _ids(gateway, key) == ["gpt-x", "fast"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"data": [{"id": "gpt-x", "name": "X", "pricing": {"prompt": "0.1"}}]},
+        {
+            "object": "list",
+            "data": [{"id": "gpt-x", "object": "model", "name": "X"}, {}, "x", None],
+        },
+        [{"id": "gpt-x", "name": "X", "created": 5}],
+    ],
+)
+def test_a_list_in_a_vendors_own_words(gateway: Running, upstream: Upstream, body: Any) -> None:
+    upstream.always(Json(body))
+    [model] = _get(gateway, _client(gateway, upstream), "/v1/models").json["data"]
+    assert (model["id"], model["object"], model["name"]) == ("gpt-x", "model", "X")
+    assert isinstance(model["created"], int) and model["owned_by"] == "openai-compatible"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "code"),
+    [
+        (failure(401, f"Incorrect key: {SECRET}"), 502, "upstream_authentication_error"),
+        (failure(403, f"{SECRET} may not"), 502, "upstream_authentication_error"),
+        (failure(500, SECRET), 502, "upstream_error"),
+        (failure(429, "slower"), 429, "rate_limit_exceeded"),
+        (failure(503, "later"), 503, "upstream_overloaded"),
+        (Json(b"\x00garbage"), 502, "upstream_error"),
+        (Json(b""), 502, "upstream_error"),
+        (Html(), 502, "upstream_error"),
+        (redirect("http://127.0.0.1:1/"), 502, "upstream_error"),
+        (Json({}, reset="before-head"), 502, "upstream_unreachable"),
+        (Json({"data": []}, length_error=5), 502, "upstream_unreachable"),
+        (Json({"error": {"message": f"bad key {SECRET}"}}), 502, "upstream_error"),
+        (Json("a list"), 502, "upstream_error"),
+    ],
+)
+def test_a_list_that_cannot_be_had(
+    gateway: Running, upstream: Upstream, answer: Answer, status: int, code: str
+) -> None:
+    upstream.always(answer)
+    key = _client(gateway, upstream, provider_api_key=SECRET)
+    failed = _get(gateway, key, "/v1/models")
+    assert (failed.status, failed.error["code"]) == (status, code)
+    assert SECRET.encode() not in failed.body
+    assert failed.headers["x-request-id"].startswith("req_")
+    upstream.models(["gpt-x"])
+    assert _ids(gateway, key) == ["gpt-x"]
+
+
+def test_a_vendor_that_is_not_there(gateway: Running) -> None:
+    with Upstream() as gone:
+        pass
+    answer = _get(gateway, _client(gateway, gone), "/v1/models")
+    assert (answer.status, answer.error["code"]) == (502, "upstream_unreachable")
+
+
+def test_who_may_not_call_may_not_list(gateway: Running, upstream: Upstream) -> None:
+    assert gateway.call("GET", "/v1/models").status == 401
+    assert _get(gateway, "gm_nobody", "/v1/models/gpt-x").status == 401
+    assert _get(gateway, _client(gateway, upstream, is_active=False), "/models").status == 403
+    assert upstream.requests == []
+
+
+def _client(gateway: Running, upstream: Upstream, **fields: Any) -> str:
+    return gateway.client(**_fields(upstream) | fields)
+
+
+def _fields(upstream: Upstream) -> dict[str, Any]:
+    return {
+        "provider": "openai-compatible",
+        "provider_base_url": upstream.base_url,
+        "provider_api_key": "own-key",
+    }
+
+
+def _get(gateway: Running, key: str, path: str) -> Answered:
+    return gateway.call("GET", path, headers={"Authorization": f"Bearer {key}"})
+
+
+def _ids(gateway: Running, key: str) -> list[str]:
+    answer = _get(gateway, key, "/v1/models")
+    assert answer.status == 200, answer.body
+    assert answer.json["object"] == "list"
+    return [one["id"] for one in answer.json["data"]]
