@@ -63,6 +63,7 @@ def judge_inside(found: Any, key: str | None) -> UpstreamError:
     if isinstance(found, str):
         told.message = f"Upstream's answer is not what it should be: {told.message or 'empty'}"
     error = _worded(UpstreamError, told)
+    error.code, error.type = told.code or error.code, told.type or error.type
     status = _status_inside(told)
     error.retryable = status is None or status in _RETRYABLE
     error.sticky = status is not None and 400 <= status < 500 and not error.retryable

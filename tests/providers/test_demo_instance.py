@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -282,11 +282,13 @@ def schemas() -> st.SearchStrategy[Any]:
     )
 
 
+@settings(deadline=None)
 @given(schemas(), st.integers(0, 8))
 def test_it_fits_whatever_is_asked(schema: Any, variation: int) -> None:
     validate(schema, made(schema, variation))
 
 
+@settings(deadline=None)
 @given(schemas())
 def test_it_fits_through_references(schema: Any) -> None:
     wrapped = {
@@ -309,6 +311,7 @@ KEYWORDS = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.recursive(JSON, lambda inner: st.dictionaries(KEYWORDS, inner | st.lists(inner))))
 def test_nonsense_gets_an_instance_or_a_refusal(schema: Any) -> None:
     try:
@@ -377,6 +380,7 @@ def test_a_pattern_that_is_not_simple_gets_plain_words() -> None:
     assert 4 <= len(made(schema)) <= 40
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=r"ab09[]{}()|*+?^$.\dwsDWSux,-:<>=!", max_size=30))
 def test_any_pattern_is_read_or_refused(pattern: str) -> None:
     try:
