@@ -110,6 +110,16 @@ def data_of(event: bytes) -> bytes:
     return b"\n".join(lines)
 
 
+def name_of(event: bytes) -> str | None:
+    """The event's name, from its `event` line."""
+    if b"event:" not in event:
+        return None
+    for line in _LINE_END.split(event):
+        if line.startswith(b"event:"):
+            return line[6:].strip().decode(errors="replace")
+    return None
+
+
 def has_data(block: bytes) -> bool:
     """Whether a block holds anything but comments and blank lines."""
     if block.startswith(b"data:"):

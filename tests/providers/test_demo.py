@@ -109,7 +109,7 @@ def test_it_is_honest_and_helps_on() -> None:
     assert completion.model == "demo"
     assert "built-in offline demo" in text and "no model was asked" in text
     assert "What is the meaning of life?" in text
-    for hint in ("flask create-client", "/admin", "tools", "response_format", *MODELS[1:]):
+    for hint in ("create-client", "/admin", "tools", "response_format", *MODELS[1:]):
         assert hint in text
     assert completion.choices[0].finish_reason == "stop"
 

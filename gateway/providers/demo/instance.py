@@ -14,8 +14,9 @@ from gateway.providers.demo.values import fraction, number, text, whole_number
 
 _LARGEST_SCHEMA = 200_000
 _DEEPEST = 60
-# What is optional stays away once an instance has cost so many steps, or from such a depth on.
-_GENEROUS_STEPS = 10_000
+# What is optional stays away once an instance has cost this share of the steps that were left,
+# and from this depth on.
+_GENEROUS_SHARE = 0.2
 _GENEROUS_DEPTH = 8
 # Other values to try where one is refused: by `not`, by `oneOf`, or for being there already.
 _TURNS = 8
@@ -55,7 +56,7 @@ class _Maker:
     def __init__(self, root: Any, steps: Steps) -> None:
         self._schema = Schema(root, steps)
         self._steps = steps
-        self._lean_from = steps.left - _GENEROUS_STEPS
+        self._lean_from = steps.left * (1 - _GENEROUS_SHARE)
         self._makers: Mapping[str, Callable[[Rules, _Place], Any]] = {
             "object": self._object,
             "array": self._array,
@@ -80,7 +81,9 @@ class _Maker:
                     refused = True
             if not refused:
                 break
-        raise NoInstance(f"there is no way to fill '{'.'.join(at.path)}'")
+        # Where the steps have run out, that is the reason.
+        self._steps.spend(0)
+        raise NoInstance(f"nothing can stand at /{'/'.join(at.path)}")
 
     def _made(self, rules: Rules, at: _Place) -> Iterator[Any]:
         if "enum" in rules:
@@ -95,20 +98,20 @@ class _Maker:
                 continue
 
     def _object(self, rules: Rules, at: _Place) -> dict[str, Any]:
-        required = set(rules.get("required", ()))
+        waiting = set(rules.get("required", ()))
         least, most = rules.get("minProperties", 0), rules.get("maxProperties", inf)
-        room = (least if self._is_lean(at) else most) - len(required)
+        self._expect(least)
         made: dict[str, Any] = {}
         for name in dict.fromkeys([*rules.get("properties", ()), *rules.get("required", ())]):
-            if name not in required and room <= 0:
+            room = (least if self._is_lean(at) else most) - len(made) - len(waiting)
+            if name not in waiting and room <= 0:
                 continue
             try:
                 made[name] = self.value(member(rules, name), at.below(name))
-                room -= name not in required
             except NoInstance:
-                if name in required:
+                if name in waiting:
                     raise
-        self._expect(least)
+            waiting.discard(name)
         extra = (name for number in count(1) if (name := f"extra_{number}") not in made)
         while len(made) < least:
             name = next(extra)
@@ -117,28 +120,29 @@ class _Maker:
 
     def _array(self, rules: Rules, at: _Place) -> list[Any]:
         least, most = rules.get("minItems", 0), rules.get("maxItems", inf)
+        self._expect(least)
         telling = max(len(rules.get("prefixItems", ())), "items" in rules)
         wanted = least if self._is_lean(at) else min(max(least, telling), most)
-        self._expect(least)
         made: list[Any] = []
+        taken: set[bytes] | None = set() if rules.get("uniqueItems") else None
         while len(made) < wanted:
+            place = at.below(at.name).varied(len(made))
             try:
-                made.append(self._item(rules, made, at.below(at.name)))
+                made.append(self._item(member(rules, len(made)), taken, place))
             except NoInstance:
                 if len(made) < least:
                     raise
                 break
         return made
 
-    def _item(self, rules: Rules, others: list[Any], at: _Place) -> Any:
-        schema, place = member(rules, len(others)), at.varied(len(others))
-        if not rules.get("uniqueItems"):
-            return self.value(schema, place)
-        self._steps.spend(len(others))
-        taken = set(map(written, others))
-        for turn in range(len(others) + _TURNS):
-            made = self.value(schema, place.varied(turn))
-            if written(made) not in taken:
+    def _item(self, schema: Any, taken: set[bytes] | None, at: _Place) -> Any:
+        """Another than those that are taken, if any are."""
+        if taken is None:
+            return self.value(schema, at)
+        for turn in range(len(taken) + _TURNS):
+            made = self.value(schema, at.varied(turn))
+            if (key := written(made)) not in taken:
+                taken.add(key)
                 return made
         raise NoInstance("its items cannot be unique")
 

@@ -12,8 +12,9 @@ from gateway.providers.demo.request import Asked, text_of
 _GREETINGS = ("Hello", "Hi", "Welcome", "Greetings", "Howdy", "Ahoy", "Salutations", "Hey")
 _HONEST = "this is the gateway's built-in offline demo, and no model was asked."
 _NEXT = (
-    "For real answers, create a client with a real provider: run `flask create-client`, or open"
-    " the admin page at /admin."
+    "For real answers, give a client a real provider: in the gateway's folder,"
+    " `.venv/bin/flask --app app create-client --help` shows how. What was asked and answered is"
+    " on the admin page at /admin."
 )
 _TRY = (
     'Here you can try streaming ("stream": true), tools, response_format, stop, n and max_tokens,'

@@ -1,0 +1,339 @@
+"""What each vendor's row changes in a question, as its vendor receives it through the door.
+
+Whatever a case does not name has to arrive as it was asked.
+"""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.running import Answered, Running
+from tests.upstream import Json, Received, Sse, Upstream, chunks, completion
+
+HELLO = {"role": "user", "content": "Hello"}
+BARE_TOOL = {"type": "function", "function": {"name": "ping"}}
+TOOL = {"type": "function", "function": {"name": "pong", "parameters": {"type": "object"}}}
+NAMED = {"type": "function", "function": {"name": "pong"}}
+NO_ARGUMENTS = {"type": "object", "properties": {}}
+LONG_ID = "call_0123456789abcdef"
+GONE = object()
+"""The member does not arrive."""
+
+Members = dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked", "arrives", "dropped"),
+    [
+        ("openai", {"seed": 7, "store": True, "user": "me", "max_tokens": 9}, {}, ""),
+        ("vllm", {"seed": 7, "logprobs": True, "n": 2, "user": "me", "top_k": 5}, {}, ""),
+        ("xai", {"seed": 7, "user": "me", "reasoning_effort": "low"}, {}, ""),
+        ("openrouter", {"provider": {"order": ["x"]}, "user": "me", "models": ["a/b"]}, {}, ""),
+        ("mistral", {"safe_prompt": True, "prompt_cache_key": "k", "n": 2, "metadata": {}}, {}, ""),
+        ("mistral", {"seed": 7}, {"seed": GONE, "random_seed": 7}, ""),
+        (
+            "mistral",
+            {"max_completion_tokens": 9},
+            {"max_completion_tokens": GONE, "max_tokens": 9},
+            "",
+        ),
+        ("mistral", {"user": "me"}, {"user": GONE}, "user"),
+        ("mistral", {"verbosity": "low"}, {"verbosity": GONE}, "verbosity"),
+        ("mistral", {"user": None}, {"user": GONE}, ""),
+        ("mistral", {"modalities": ["text"]}, {"modalities": GONE}, ""),
+        ("mistral", {"tools": [TOOL], "tool_choice": "required"}, {"tool_choice": "any"}, ""),
+        ("mistral", {"tools": [TOOL], "tool_choice": NAMED}, {}, ""),
+        ("mistral", {"reasoning_effort": "medium"}, {"reasoning_effort": "high"}, ""),
+        ("mistral", {"reasoning_effort": "minimal"}, {"reasoning_effort": "none"}, ""),
+        (
+            "ollama",
+            {"max_completion_tokens": 9},
+            {"max_completion_tokens": GONE, "max_tokens": 9},
+            "",
+        ),
+        ("ollama", {"logit_bias": {}, "n": 1}, {"logit_bias": GONE, "n": GONE}, "logit_bias"),
+        ("ollama", {"tools": [TOOL], "tool_choice": "auto"}, {"tool_choice": GONE}, ""),
+        ("ollama", {"seed": 7, "reasoning_effort": "high", "stop": ["x"]}, {}, ""),
+        (
+            "lmstudio",
+            {"response_format": {"type": "json_object"}},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "object", "schema": {"type": "object"}},
+                }
+            },
+            "",
+        ),
+        ("lmstudio", {"response_format": {"type": "text"}, "top_k": 5}, {}, ""),
+        (
+            "lmstudio",
+            {"tools": [BARE_TOOL, TOOL], "tool_choice": NAMED},
+            {"tools": [TOOL], "tool_choice": "required"},
+            "",
+        ),
+        ("lmstudio", {"tools": [BARE_TOOL, TOOL], "tool_choice": "auto"}, {}, ""),
+        ("perplexity", {"search_mode": "web", "reasoning_effort": "low"}, {}, ""),
+        ("perplexity", {"user": "me", "n": 1}, {"user": GONE, "n": GONE}, "user"),
+        (
+            "perplexity",
+            {"max_completion_tokens": 9},
+            {"max_completion_tokens": GONE, "max_tokens": 9},
+            "",
+        ),
+        ("cohere", {"seed": 7, "stop": ["x"], "tools": [TOOL]}, {}, ""),
+        ("cohere", {"metadata": {"a": "b"}}, {"metadata": GONE}, "metadata"),
+        ("cohere", {"service_tier": "auto"}, {"service_tier": GONE}, "service_tier"),
+        ("cohere", {"parallel_tool_calls": True}, {"parallel_tool_calls": GONE}, ""),
+        ("cohere", {"tools": [TOOL], "tool_choice": "auto"}, {"tool_choice": GONE}, ""),
+        ("cohere", {"tools": [TOOL], "tool_choice": "required"}, {}, ""),
+        ("cohere", {"reasoning_effort": "low"}, {"reasoning_effort": "high"}, ""),
+        ("groq", {"reasoning_format": "parsed", "service_tier": "flex", "seed": 7}, {}, ""),
+        ("groq", {"logit_bias": {"1": 2}}, {"logit_bias": GONE}, "logit_bias"),
+        ("groq", {"logprobs": False}, {"logprobs": GONE}, ""),
+        ("deepseek", {"thinking": {"type": "disabled"}, "logprobs": True}, {}, ""),
+        ("deepseek", {"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}, ""),
+        ("deepseek", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}, ""),
+        ("deepseek", {"reasoning_effort": "max"}, {}, ""),
+        (
+            "deepseek",
+            {"max_completion_tokens": 9},
+            {"max_completion_tokens": GONE, "max_tokens": 9},
+            "",
+        ),
+    ],
+)
+def test_what_a_row_changes(
+    gateway: Running,
+    upstream: Upstream,
+    provider: str,
+    asked: Members,
+    arrives: Members,
+    dropped: str,
+) -> None:
+    answer, received = _ask(gateway, upstream, provider, **asked)
+    expected = {"model": "model-x", "messages": [HELLO]} | asked | arrives
+    assert received.json == {k: v for k, v in expected.items() if v is not GONE}
+    assert answer.headers.get("x-gateway-dropped-params", "") == dropped
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked"),
+    [
+        ("mistral", {"audio": {"voice": "x", "format": "wav"}}),
+        ("mistral", {"modalities": ["text", "audio"]}),
+        ("mistral", {"web_search_options": {}}),
+        ("ollama", {"n": 2}),
+        ("ollama", {"logprobs": True}),
+        ("ollama", {"tool_choice": "required"}),
+        ("ollama", {"parallel_tool_calls": False}),
+        ("perplexity", {"n": 2}),
+        ("cohere", {"n": 2}),
+        ("cohere", {"parallel_tool_calls": False}),
+        ("groq", {"logprobs": True}),
+    ],
+)
+def test_what_a_vendor_cannot_honour(
+    gateway: Running, upstream: Upstream, provider: str, asked: Members
+) -> None:
+    key = _client(gateway, upstream, provider)
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO]} | asked)
+    assert (answer.status, answer.error["code"]) == (400, "unsupported_parameter")
+    assert answer.error["param"] == next(iter(asked))
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("provider", ["mistral", "perplexity"])
+def test_a_developer_becomes_the_system(
+    gateway: Running, upstream: Upstream, provider: str
+) -> None:
+    told = {"role": "developer", "content": [{"type": "text", "text": "Be brief"}], "name": "x"}
+    _, received = _ask(gateway, upstream, provider, messages=[told, HELLO])
+    assert received.json["messages"] == [told | {"role": "system"}, HELLO]
+
+
+def test_a_developer_stays_one_at_openai(gateway: Running, upstream: Upstream) -> None:
+    told = {"role": "developer", "content": "Be brief"}
+    _, received = _ask(gateway, upstream, "openai", messages=[told, HELLO])
+    assert received.json["messages"] == [told, HELLO]
+
+
+def test_mistral_gets_tool_call_ids_of_nine_characters(
+    gateway: Running, upstream: Upstream
+) -> None:
+    call = {"type": "function", "function": {"name": "pong", "arguments": '{"a": 1}'}}
+    conversation = [
+        HELLO,
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": LONG_ID} | call, {"id": "abcDEF123"} | call],
+        },
+        {"role": "tool", "tool_call_id": LONG_ID, "content": "1"},
+        {"role": "tool", "tool_call_id": "abcDEF123", "content": "2"},
+    ]
+    _, received = _ask(gateway, upstream, "mistral", messages=conversation)
+    text = received.body.decode()
+    [made] = {call["id"] for call in received.json["messages"][1]["tool_calls"]} - {"abcDEF123"}
+    assert len(made) == 9 and made.isalnum()
+    assert json.loads(text.replace(made, LONG_ID))["messages"] == conversation
+
+
+def test_mistral_gets_parameters_for_every_tool(gateway: Running, upstream: Upstream) -> None:
+    _, received = _ask(gateway, upstream, "mistral", tools=[BARE_TOOL, TOOL])
+    function = BARE_TOOL["function"] | {"parameters": NO_ARGUMENTS}  # type: ignore[operator]
+    assert received.json["tools"] == [{"type": "function", "function": function}, TOOL]
+
+
+def test_ollama_gets_no_null_content(gateway: Running, upstream: Upstream) -> None:
+    call = {"id": "1", "type": "function", "function": {"name": "pong", "arguments": "{}"}}
+    empty = {"role": "assistant", "content": None}
+    calling = empty | {"tool_calls": [call]}
+    _, received = _ask(gateway, upstream, "ollama", messages=[HELLO, empty, calling, HELLO])
+    assert received.json["messages"] == [HELLO, empty | {"content": ""}, calling, HELLO]
+
+
+def test_ollama_gets_no_image_by_address(gateway: Running, upstream: Upstream) -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
+    key = _client(gateway, upstream, "ollama")
+    messages = [{"role": "user", "content": [image]}]
+    answer = gateway.chat(key, {"model": "llava", "messages": messages})
+    assert (answer.status, answer.error["param"]) == (400, "messages")
+    assert upstream.requests == []
+    image["image_url"] = {"url": "data:image/png;base64,iVBORw0KGgo="}
+    _, received = _ask(gateway, upstream, "ollama", messages=messages)
+    assert received.json["messages"] == messages
+
+
+@pytest.mark.parametrize(
+    ("provider", "asks"),
+    [
+        ("openai", True),
+        ("azure-openai", True),
+        ("ollama", True),
+        ("lmstudio", True),
+        ("xai", True),
+        ("deepseek", True),
+        ("vllm", True),
+        ("mistral", False),
+        ("perplexity", False),
+        ("cohere", False),
+        ("openrouter", False),
+        ("groq", False),
+    ],
+)
+def test_who_is_asked_for_a_streams_usage(
+    gateway: Running, upstream: Upstream, provider: str, asks: bool
+) -> None:
+    upstream.always(Sse(chunks()))
+    key = _client(gateway, upstream, provider)
+    gateway.chat(key, {"model": "model-x", "messages": [HELLO], "stream": True})
+    options = upstream.requests[0].json.get("stream_options")
+    assert options == ({"include_usage": True} if asks else None)
+
+
+def test_usage_in_x_groq_is_noted(gateway: Running, upstream: Upstream) -> None:
+    stream = chunks()
+    stream[-1]["x_groq"] = {"id": "req_1", "usage": {"prompt_tokens": 5, "completion_tokens": 6}}
+    upstream.always(Sse(stream))
+    key = _client(gateway, upstream, "groq")
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO], "stream": True})
+    row = gateway.rows(1, request_id=answer.headers["x-request-id"])[0]
+    assert (row["input_tokens"], row["output_tokens"]) == (5, 6)
+
+
+def test_deepseeks_blank_lines_and_cache_hits(gateway: Running, upstream: Upstream) -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 4, "prompt_cache_hit_tokens": 8}
+    upstream.always(Json(completion(usage=False) | {"usage": usage}, blank_lines=3))
+    key = _client(gateway, upstream, "deepseek")
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO]})
+    assert answer.json["usage"] == usage
+    row = gateway.rows(1, request_id=answer.headers["x-request-id"])[0]
+    assert (row["input_tokens"], row["cached_tokens"]) == (9, 8)
+
+
+def test_openrouters_error_inside_an_answer(gateway: Running, upstream: Upstream) -> None:
+    told = {"code": 502, "message": "The provider is down", "metadata": {"provider_name": "X"}}
+    upstream.always(Json({"id": "gen-1", "error": told, "choices": []}))
+    key = _client(gateway, upstream, "openrouter")
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO]})
+    assert (answer.status, answer.error["message"]) == (502, "The provider is down")
+
+
+@pytest.mark.parametrize(
+    ("provider", "base", "path"),
+    [
+        ("openai", "/v1", "/v1/chat/completions"),
+        ("openai", "/v1/", "/v1/chat/completions"),
+        ("openai-compatible", "/api/paas/v4", "/api/paas/v4/chat/completions"),
+        ("openai-compatible", "/v1/chat/completions", "/v1/chat/completions"),
+        ("groq", "/openai/v1", "/openai/v1/chat/completions"),
+        ("cohere", "/compatibility/v1", "/compatibility/v1/chat/completions"),
+        ("perplexity", "", "/chat/completions"),
+        ("perplexity", "/v1", "/chat/completions"),
+        ("deepseek", "", "/chat/completions"),
+        ("deepseek", "/v1", "/chat/completions"),
+        ("azure-openai", "", "/openai/v1/chat/completions"),
+        ("azure-openai", "/", "/openai/v1/chat/completions"),
+        ("azure-openai", "/openai/v1/", "/openai/v1/chat/completions"),
+    ],
+)
+def test_where_a_question_goes(
+    gateway: Running, upstream: Upstream, provider: str, base: str, path: str
+) -> None:
+    upstream.always(Json(completion()))
+    key = gateway.client(
+        provider=provider, provider_base_url=upstream.origin + base, provider_api_key="k"
+    )
+    assert gateway.chat(key, {"model": "model-x", "messages": [HELLO]}).status == 200
+    assert (upstream.requests[0].path, upstream.requests[0].query) == (path, "")
+
+
+def test_azure_with_a_version_names_the_deployment_in_its_address(
+    gateway: Running, upstream: Upstream
+) -> None:
+    _, received = _ask(
+        gateway, upstream, "azure-openai", {"provider_api_version": "2024-10-21"}, model="gpt 4/x"
+    )
+    assert received.path == "/openai/deployments/gpt%204%2Fx/chat/completions"
+    assert received.query == "api-version=2024-10-21"
+    assert received.headers["api-key"] == "own-key"
+    assert "authorization" not in received.headers
+
+
+def test_azure_without_one_names_it_in_the_body(gateway: Running, upstream: Upstream) -> None:
+    _, received = _ask(gateway, upstream, "azure-openai", model="gpt 4/x")
+    assert (received.path, received.query) == ("/openai/v1/chat/completions", "")
+    assert received.json["model"] == "gpt 4/x"
+    assert received.headers["api-key"] == "own-key"
+    assert "authorization" not in received.headers
+
+
+def test_a_local_server_needs_no_key(gateway: Running, upstream: Upstream) -> None:
+    for provider in ("ollama", "lmstudio", "vllm", "openai-compatible"):
+        _, received = _ask(gateway, upstream, provider, {"provider_api_key": None})
+        assert received.keys == set() and "authorization" not in received.headers
+
+
+def _client(gateway: Running, upstream: Upstream, provider: str, **fields: Any) -> str:
+    bare = provider in ("perplexity", "azure-openai", "deepseek")
+    address = upstream.origin if bare else upstream.base_url
+    fields = {"provider_api_key": "own-key", "provider_base_url": address} | fields
+    return gateway.client(provider=provider, **fields)
+
+
+def _ask(
+    gateway: Running,
+    upstream: Upstream,
+    provider: str,
+    fields: Members | None = None,
+    /,
+    **question: Any,
+) -> tuple[Answered, Received]:
+    """The answer, and the question as it arrived."""
+    upstream.always(Json(completion()))
+    key = _client(gateway, upstream, provider, **fields or {})
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO]} | question)
+    assert answer.status == 200, answer.body
+    return answer, upstream.requests[-1]
