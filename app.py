@@ -1,6 +1,5 @@
 """create_app: joins the parts."""
 
-import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from gateway.blueprints.replies import Reply, failure
 from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.exchange import new_request_id
 from gateway.extensions import csrf, db, limiter
 from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
@@ -120,7 +120,7 @@ def _secure(response: Response) -> Response:
 
 
 def _tell(error: GatewayError) -> Response:
-    return failure(error, "req_" + secrets.token_hex(12))
+    return failure(error, new_request_id())
 
 
 def _tell_http(error: HTTPException) -> Response | tuple[str, int]:

@@ -15,10 +15,17 @@ def models_of(client: Client, ways: Ways, lists: ModelLists) -> list[Model]:
         return [model(name, client.provider) for name in names]
     provider = own_provider(client, ways)
     listed = lists.of(provider, credentials(client, provider, ways))
+    # A vendor of others' models names them as we name targets at those others.
+    listed = [one | {"id": _askable(one["id"], provider.id, ways)} for one in listed]
     known = {one["id"] for one in listed}
     own = [client.default_model] if client.default_model else []
     added = (name for name in dict.fromkeys((*own, *aliases)) if name not in known)
     return [*listed, *(model(name, provider.id) for name in added)]
+
+
+def _askable(name: str, provider: str, ways: Ways) -> str:
+    head, slash, _ = name.partition("/")
+    return f"{provider}/{name}" if slash and head in ways.providers else name
 
 
 def _is_model(client: Client, alias: str) -> bool:

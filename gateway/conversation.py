@@ -28,18 +28,23 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 class Text:
     """`cache`: the vendor's mark to cache up to here (Anthropic's `cache_control` object).
     `signature`: a Gemini thought signature that belongs to this part. `citations`: as Anthropic
-    words them.
+    words them. `native`: under a dialect's name, what only that dialect says of this part (code
+    that the vendor ran, say); `text` is how all others may say it, and may be empty.
     """
 
     text: str
     cache: dict[str, Any] | None = None
     signature: str | None = None
     citations: list[dict[str, Any]] = field(default_factory=list)
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
 class Image:
-    """Either `data` (standard base64) with its `media_type`, or `url`. `detail`: OpenAI's hint."""
+    """Either `data` (standard base64) with its `media_type`, or `url`. `detail`: OpenAI's hint.
+
+    `native`: as in Text.
+    """
 
     data: str | None = None
     media_type: str | None = None
@@ -47,6 +52,7 @@ class Image:
     detail: str | None = None
     cache: dict[str, Any] | None = None
     signature: str | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -59,7 +65,10 @@ class Audio:
 
 @dataclass(slots=True)
 class Document:
-    """A file: `data` (standard base64), `text` (plain), `url`, or a vendor's own `file_id`."""
+    """A file: `data` (standard base64), `text` (plain), `url`, or a vendor's own `file_id`.
+
+    `native`: as in Text.
+    """
 
     data: str | None = None
     text: str | None = None
@@ -68,6 +77,7 @@ class Document:
     media_type: str | None = None
     name: str | None = None
     cache: dict[str, Any] | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +103,7 @@ class Refusal:
 class ToolCall:
     """`arguments`: JSON text as the model wrote it; "" means none. `custom`: OpenAI's custom tool,
     whose `arguments` are plain text. `signature`: a Gemini thought signature of this part.
+    `native`: as in Text.
     """
 
     id: str
@@ -101,17 +112,21 @@ class ToolCall:
     custom: bool = False
     signature: str | None = None
     cache: dict[str, Any] | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
 class ToolResult:
-    """`name`: of the tool that was called, looked up by `call_id` where the dialect has it not."""
+    """`name`: of the tool that was called, looked up by `call_id` where the dialect has it not.
+    `native`: as in Text.
+    """
 
     call_id: str
     name: str | None = None
     parts: list["Text | Image | Document"] = field(default_factory=list)
     is_error: bool = False
     cache: dict[str, Any] | None = None
+    native: dict[str, Any] | None = None
 
 
 Part = Text | Image | Audio | Document | Thinking | Refusal | ToolCall | ToolResult
@@ -130,6 +145,7 @@ class Message:
 class Tool:
     """`schema`: JSON Schema of its arguments, None for a tool without. `custom`: OpenAI's custom
     tool (its definition); `hosted`: a tool that the vendor runs itself, as its dialect words it.
+    `native`: as in Text.
     """
 
     name: str
@@ -139,6 +155,7 @@ class Tool:
     custom: dict[str, Any] | None = None
     hosted: dict[str, Any] | None = None
     cache: dict[str, Any] | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -167,11 +184,13 @@ class Reasoning:
     """How much to think: by `effort`, or by `budget` tokens (-1: as the model likes, 0: not).
 
     `show`: whether the thoughts are wanted in the answer; None says nothing about it.
+    `native`: as in Text.
     """
 
     effort: Effort | None = None
     budget: int | None = None
     show: bool | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -221,9 +240,12 @@ class Began:
 
 @dataclass(slots=True)
 class TextPiece:
+    """`native`: as in Text."""
+
     text: str
     choice: int = 0
     signature: str | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -250,7 +272,9 @@ class RefusalPiece:
 
 @dataclass(slots=True)
 class CallBegan:
-    """`call` numbers a choice's calls 0, 1, 2 …; ids are unique in the conversation."""
+    """`call` numbers a choice's calls 0, 1, 2 …; ids are unique in the conversation.
+    `native`: as in Text.
+    """
 
     call: int
     id: str
@@ -258,6 +282,7 @@ class CallBegan:
     choice: int = 0
     custom: bool = False
     signature: str | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -279,17 +304,23 @@ class Cited:
 
 @dataclass(slots=True)
 class Finished:
-    """`stop_sequence`: the one that was met; `explanation`: why content was withheld."""
+    """`stop_sequence`: the one that was met; `explanation`: why content was withheld. `native`:
+    under a dialect's name, what it says of the end that `reason` has no word for.
+    """
 
     reason: FinishReason
     choice: int = 0
     stop_sequence: str | None = None
     explanation: str | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
 class Counted:
+    """`native`: under a dialect's name, the figures that Usage has no word for, as they came."""
+
     usage: Usage
+    native: dict[str, Any] | None = None
 
 
 Event = (

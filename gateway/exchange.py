@@ -33,6 +33,10 @@ _CHARS_PER_TOKEN = 4
 _log = logging.getLogger(__name__)
 
 
+def new_request_id() -> str:
+    return "req_" + secrets.token_hex(12)
+
+
 class Exchange:
     """What is known of one call, from its arrival to its record."""
 
@@ -64,7 +68,7 @@ class Exchange:
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
         self.gateway = gateway
         self.door = door
-        self.request_id = "req_" + secrets.token_hex(12)
+        self.request_id = new_request_id()
         self.client_request_id = client_request_id
         self.started_at = time.time()
         self._clock = time.monotonic()
@@ -160,28 +164,33 @@ class Exchange:
         learned = self.learned
         return [
             self.request_id,
-            self.client_request_id,
+            _text(self.client_request_id, 200),
             client.id if client else None,
             client.name if client else None,
             int(self.started_at * 1000),
             self.door,
-            request.model[:255] if request and request.model else None,
+            _text(request.model, 255) if request else None,
             target.provider.id if target else None,
-            target.model[:255] if target else None,
+            _text(target.model, 255) if target else None,
             request.stream if request else False,
             self.status,
-            error.code if error else None,
-            error.message[:1000] if error else None,
+            _text(error.code, 80) if error else None,
+            _text(error.message, 1000) if error else None,
             self.attempts,
             _json(self.attempt_log),
             None if self.first_byte is None else round(self.first_byte * 1000, 3),
             round(seconds * 1000, 3),
             *usage,
             estimated,
-            learned.finish_reason[:60] if learned.finish_reason else None,
+            _text(learned.finish_reason, 60),
             _json(learned.tool_names),
             _json(self.dropped),
         ]
+
+
+def _text(value: str | None, size: int) -> str | None:
+    """Text as the log's column takes it; PostgreSQL keeps no NUL."""
+    return value[:size].replace("\0", "\ufffd") if value else None
 
 
 def _json(value: Any) -> str | None:
@@ -384,7 +393,10 @@ def _stream(
     settings = exchange.gateway.settings.upstream
     learned = exchange.learned
     hide = question.usage_added
-    meter = openai.StreamMeter(learned, hide_usage=hide, limit=settings.max_event_mb << 20)
+    choices = question.request.body.get("n") or 1
+    meter = openai.StreamMeter(
+        learned, hide_usage=hide, limit=settings.max_event_mb << 20, choices=choices
+    )
     try:
         for block in _arriving(exchange, reply):
             passed = meter.feed(block) if block else SILENCE

@@ -5,6 +5,7 @@ still reads, and looks just the same at first; so it is sent something harmless:
 answers that with a reset, who still reads does not.
 """
 
+import os
 import select
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,11 +20,12 @@ INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @dataclass(slots=True)
 class Watched:
-    """`probe`: what may be sent now without harm; None if nothing may."""
+    """`probe`: what may be sent without harm, None if nothing may; `is_quiet`: nothing else is."""
 
     socket: Any
     on_gone: Callable[[], None]
     probe: bytes | None
+    is_quiet: Callable[[], bool]
     probed: bool = False
 
 
@@ -35,9 +37,19 @@ class HangupWatch:
         self._poll: Any = get_original("select", "poll")()
         self._watched: dict[int, Watched] = {}
 
-    def add(self, socket: Any, on_gone: Callable[[], None], probe: bytes | None) -> Watched:
-        """Calls `on_gone` once, from the watching greenlet, when the peer has gone."""
-        watched = Watched(socket, on_gone, probe)
+    def add(
+        self,
+        socket: Any,
+        on_gone: Callable[[], None],
+        probe: bytes | None,
+        is_quiet: Callable[[], bool] = lambda: True,
+    ) -> Watched:
+        """Calls `on_gone` once, from the watching greenlet, when the peer has gone.
+
+        A peer that is being sent to is not probed: it would get the probe in the middle of that,
+        and if it has gone, that fails by itself.
+        """
+        watched = Watched(socket, on_gone, probe, is_quiet)
         descriptor = socket.fileno()
         self._watched[descriptor] = watched
         self._poll.register(descriptor, select.POLLRDHUP)
@@ -57,17 +69,22 @@ class HangupWatch:
                 self._poll.unregister(descriptor)
             elif event & _GONE or watched.probed or watched.probe is None:
                 self._gone(descriptor, watched)
-            else:
+            elif watched.is_quiet():
                 self._ask(descriptor, watched)
 
     def _ask(self, descriptor: int, watched: Watched) -> None:
+        assert watched.probe is not None
+        try:
+            # Not by gevent, which would wait until the peer reads, and watch nobody else.
+            os.write(descriptor, watched.probe)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._gone(descriptor, watched)
+            return
         watched.probed = True
         # From now on only a reset tells; a half-closed side would be reported for ever.
         self._poll.modify(descriptor, 0)
-        try:
-            watched.socket.send(watched.probe)
-        except OSError:
-            self._gone(descriptor, watched)
 
     def _gone(self, descriptor: int, watched: Watched) -> None:
         del self._watched[descriptor]

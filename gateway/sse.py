@@ -7,8 +7,10 @@ blank line, and nothing is assumed of where the network cut the bytes.
 import re
 from collections.abc import Iterator
 
-_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r)(?:\r\n|\n|\r)")
+# Atomic, or the two halves of one CRLF would be taken for two line ends.
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_LINE = re.compile(rb"(?:data|event|id|retry)?(?::.*)?", re.DOTALL)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -33,10 +35,11 @@ class Cutter:
         if not self._begun:
             data = self._strip_bom(data)
         # The end of an event may lie across the border of two reads: look again at the last bytes.
-        end = _last_end(self._tail + data) - len(self._tail)
-        if end <= 0:
+        end = _last_end(self._tail + data)
+        if not end:
             self._hold(data)
             return b""
+        end -= len(self._tail)
         whole = b"".join((*self._held, data[:end]))
         self._held, self._held_size, self._tail = [], 0, b""
         if end < len(data):
@@ -52,7 +55,7 @@ class Cutter:
     def _hold(self, data: bytes) -> None:
         self._held.append(data)
         self._held_size += len(data)
-        self._tail = (self._tail + data)[-3:]
+        self._tail = data[-3:] if len(data) >= 3 else (self._tail + data)[-3:]
         if self._held_size > self._limit:
             raise TooLong(f"an event of more than {self._limit} bytes")
 
@@ -98,8 +101,9 @@ def events(block: bytes) -> Iterator[bytes]:
 
 def data_of(event: bytes) -> bytes:
     """The joined `data` lines of one event; b"" for a comment or an event without data."""
-    if event.startswith(b"data: ") and event.count(b"\n") == 2 and event.endswith(b"\n\n"):
-        return event[6:-2]
+    if event.startswith(b"data: ") and event.endswith(b"\n\n"):
+        if event.count(b"\n") == 2 and b"\r" not in event:
+            return event[6:-2]
     lines = []
     for line in _LINE_END.split(event):
         if line.startswith(b"data:"):
@@ -125,3 +129,8 @@ def has_data(block: bytes) -> bool:
     if block.startswith(b"data:"):
         return True
     return any(line and not line.startswith(b":") for line in _LINE_END.split(block))
+
+
+def is_event(text: bytes) -> bool:
+    """Whether every line of a text is one of an event, a comment or empty."""
+    return all(map(_LINE.fullmatch, _LINE_END.split(text)))

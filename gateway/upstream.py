@@ -19,10 +19,10 @@ from gevent.monkey import get_original
 from gevent.queue import Empty, Queue
 from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
 from geventhttpclient.response import HTTPParseError, HTTPResponse
-from requests import PreparedRequest, RequestException, Response
+from requests import PreparedRequest, Response, Timeout
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from gateway.config import Upstream as UpstreamSettings
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
@@ -77,12 +77,12 @@ class Upstream:
             return self._adapter.start(request, settings.connect_timeout, settings.idle_timeout)
         return _PumpedAnswer(self._adapter, request, settings)
 
-    def fetch(self, request: PreparedRequest) -> tuple[int, bytes]:
-        """Status and body of a small whole answer. Raises UpstreamError."""
+    def fetch(self, request: PreparedRequest) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of a small whole answer. Raises UpstreamError."""
         answer = self.send(request)
         try:
             answer.read_head(self._settings.idle_timeout)
-            return answer.status, read_whole(answer, self._settings)
+            return answer.status, answer.headers, read_whole(answer, self._settings)
         except Silence:
             raise UpstreamTimeout("Upstream did not answer in time") from None
         finally:
@@ -269,8 +269,8 @@ class Wire(HTTPResponse):
             raise failure from None
         except ConnectionRefusedError:
             raise UpstreamUnreachable(f"{name} refused the connection: is it running?") from None
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
             raise UpstreamUnreachable(f"{name} cannot be reached: {reason}") from None
         self._kept = self._sock in pool.kept
 
@@ -407,7 +407,7 @@ class _PumpedAnswer:
         response = None
         try:
             response = adapter.send(
-                request,
+                _counted(request),
                 stream=True,
                 timeout=(settings.connect_timeout, settings.first_byte_timeout),
                 verify=str(settings.ca_bundle) if settings.ca_bundle else True,
@@ -417,9 +417,21 @@ class _PumpedAnswer:
             while block := response.raw.read1(READ_SIZE, decode_content=True):
                 self._queue.put(block)
             self._queue.put(b"")
-        except (RequestException, HTTPError, OSError) as error:
-            name = urlsplit(request.url or "").hostname
-            self._queue.put(UpstreamUnreachable(f"{name} failed: {type(error).__name__}"))
+        except Exception as error:
+            self._queue.put(_told(error, urlsplit(request.url or "").hostname))
         finally:
             if response is not None:
                 response.raw.close()
+
+
+def _counted(request: PreparedRequest) -> PreparedRequest:
+    """With the body's length, since requests would send it in chunks, which not all accept."""
+    if request.body is not None:
+        request.headers = {**request.headers, "Content-Length": str(len(request.body))}  # type: ignore[assignment]
+    return request
+
+
+def _told(error: Exception, host: str | None) -> UpstreamError:
+    slow = isinstance(error, (Timeout, HTTPTimeoutError))
+    kind = UpstreamTimeout if slow else UpstreamUnreachable
+    return kind(f"{host} failed: {type(error).__name__}")

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from gateway.blueprints import access
 from gateway.blueprints.body import read_body
-from gateway.blueprints.replies import reply
+from gateway.blueprints.replies import reply, said
 from gateway.catalogue import models_of
 from gateway.chat import ChatRequest
 from gateway.context import current_gateway
@@ -25,16 +25,16 @@ def chat_completions() -> Response:
 
 @bp.get("/v1/models")
 @bp.get("/models")
-def models() -> dict[str, Any]:
-    return {"object": "list", "data": _models()}
+def models() -> Response:
+    return said({"object": "list", "data": _models()})
 
 
 @bp.get("/v1/models/<path:model>")
 @bp.get("/models/<path:model>")
-def model(model: str) -> dict[str, Any]:
+def model(model: str) -> Response:
     for one in _models():
         if one["id"] == model:
-            return one
+            return said(one)
     raise ModelNotFound(
         f"The model `{model}` does not exist or this client may not use it", param="model"
     )

@@ -12,7 +12,7 @@ from gateway.blueprints.protection import security_headers
 from gateway.chat import ChatRequest
 from gateway.dialects import openai
 from gateway.errors import ClientHungUp, GatewayError
-from gateway.exchange import SILENCE, Exchange, answer
+from gateway.exchange import SILENCE, Exchange, answer, new_request_id
 
 _STREAM_HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 _CHUNKED_KEEP_ALIVE = b"%x\r\n%b\r\n" % (len(openai.KEEP_ALIVE), openai.KEEP_ALIVE)
@@ -36,6 +36,12 @@ def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> Response:
     exchange.commit(_keep_alive(environ))
     headers = [*_headers(exchange), *_STREAM_HEADERS]
     return Reply(StreamBody(exchange, first, blocks), 200, headers, openai.STREAM_TYPE)
+
+
+def said(body: Any) -> Response:
+    """A small answer of the gateway's own."""
+    headers = [("x-request-id", new_request_id())]
+    return Reply([orjson.dumps(body)], 200, headers, "application/json")
 
 
 def failure(

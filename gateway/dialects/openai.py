@@ -4,7 +4,9 @@ The facts are those of the openai package's types (3.54) and of recorded traffic
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import orjson
@@ -12,11 +14,13 @@ import orjson
 from gateway.chat import ChatRequest, Learned, Usage
 from gateway.dialects.splice import Edits
 from gateway.errors import BadRequest, GatewayError
-from gateway.sse import Cutter, data_of, events
+from gateway.sse import Cutter, data_of, events, is_event
 
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
 STREAM_TYPE = "text/event-stream; charset=utf-8"
+
+_MOST_TOKENS = 10**15
 
 Check = tuple[Callable[[Any], bool], str]
 
@@ -171,7 +175,7 @@ def usage_of(found: Any) -> Usage | None:
     completion = _details(found, "completion_tokens_details")
     usage = Usage(
         input_tokens=_count(found.get("prompt_tokens")),
-        output_tokens=_count(found.get("completion_tokens")),
+        output_tokens=_output(found, _count(completion.get("reasoning_tokens"))),
         # DeepSeek names its cache hits apart.
         cached_tokens=_count(prompt.get("cached_tokens", found.get("prompt_cache_hit_tokens"))),
         cache_write_tokens=_count(prompt.get("cache_write_tokens")),
@@ -188,8 +192,18 @@ def _details(found: dict[str, Any], name: str) -> dict[str, Any]:
     return details if isinstance(details, dict) else {}
 
 
+def _output(found: dict[str, Any], reasoning: int | None) -> int | None:
+    """xAI counts what was reasoned in the total alone."""
+    output, total = _count(found.get("completion_tokens")), _count(found.get("total_tokens"))
+    if output is None or not reasoning or total is None:
+        return output
+    beside = total == (_count(found.get("prompt_tokens")) or 0) + output + reasoning
+    return output + reasoning if beside else output
+
+
 def _count(value: Any) -> int | None:
-    return int(value) if _is_number(value) and value >= 0 else None
+    """A count as it can be true; the log could not keep any other."""
+    return int(value) if _is_number(value) and 0 <= value <= _MOST_TOKENS else None
 
 
 def _sum(*counts: int | None) -> int | None:
@@ -264,18 +278,21 @@ def _telling_events(block: bytes) -> list[tuple[int, int]]:
             if not block.startswith((null, spaced), at):
                 places.append(at)
                 left -= 1
+    if places and b"\r" in block:
+        return _events_around(block, places)
     return sorted({_event_around(block, at) for at in places})
 
 
 def _event_around(block: bytes, at: int) -> tuple[int, int]:
-    if b"\r" in block:
-        start = 0
-        for event in events(block):
-            if at < start + len(event):
-                return start, start + len(event)
-            start += len(event)
     before = block.rfind(b"\n\n", 0, at)
     return (0 if before < 0 else before + 2), block.find(b"\n\n", at) + 2
+
+
+def _events_around(block: bytes, places: list[int]) -> list[tuple[int, int]]:
+    """The same where lines may end otherwise."""
+    borders = [0, *accumulate(map(len, events(block)))]
+    found = {bisect_right(borders, at) for at in places}
+    return [(borders[index - 1], borders[index]) for index in sorted(found)]
 
 
 class StreamMeter:
@@ -286,10 +303,13 @@ class StreamMeter:
     instead, and nothing further is handed on.
     """
 
-    def __init__(self, learned: Learned, *, hide_usage: bool, limit: int) -> None:
+    def __init__(
+        self, learned: Learned, *, hide_usage: bool, limit: int, choices: int = 1
+    ) -> None:
         self._learned = learned
         self._hide_usage = hide_usage
         self._cutter = Cutter(limit)
+        self._unfinished = set(range(choices))
         self._begun = False
         self.failure: Any = None
 
@@ -300,6 +320,8 @@ class StreamMeter:
     def finish(self) -> bytes:
         """The last event, if it came without its blank line and is whole."""
         rest = self._cutter.rest()
+        if not self._begun and not is_event(rest):
+            self.failure = _spoken(rest)
         if not rest.strip() or not _is_whole(data_of(rest + b"\n\n")):
             return b""
         return self._read(rest.rstrip(b"\r\n") + b"\n\n")
@@ -315,12 +337,13 @@ class StreamMeter:
         return block
 
     def _begin(self, block: bytes) -> None:
-        data = next(filter(None, map(data_of, events(block))), None)
-        if data is None:
-            return
-        self._begun = True
-        if not _is_whole(data):
-            self.failure = data.decode(errors="replace")
+        for event in events(block):
+            data = data_of(event)
+            if data or not is_event(event):
+                self._begun = True
+                if not _is_whole(data):
+                    self.failure = _spoken(data or block)
+                return
 
     def _kept(self, block: bytes) -> bytes:
         """The block without what the client is not to see."""
@@ -357,21 +380,45 @@ class StreamMeter:
             return event
         # Most vendors give usage a chunk of its own, some put it on the last choice's.
         has_choices = bool(_objects(chunk.get("choices")))
-        return event.replace(data, _WITHOUT_USAGE.apply(data)) if has_choices else b""
+        if not has_choices:
+            return b""
+        shown = _WITHOUT_USAGE.apply(data)
+        return event.replace(data, shown) if data in event else b"data: " + shown + b"\n\n"
 
     def _note(self, chunk: dict[str, Any]) -> None:
-        if chunk.get("error"):
-            self.failure = chunk
+        self.failure = _failure_in(chunk)
+        if self.failure is not None:
             return
         learned = self._learned
         learned.usage = usage_of(chunk.get("usage")) or _groq_usage(chunk) or learned.usage
         for choice in _objects(chunk.get("choices")):
             reason = _text(choice.get("finish_reason"))
             if reason:
-                learned.finish_reason, learned.ended = reason, True
+                learned.finish_reason = reason
+                self._unfinished.discard(choice.get("index") or 0)
+                learned.ended = not self._unfinished
             delta = choice.get("delta")
             for call in _objects(delta.get("tool_calls")) if isinstance(delta, dict) else ():
                 _note_tool(call, learned)
+
+
+def _failure_in(chunk: dict[str, Any]) -> dict[str, Any] | None:
+    """The error that a chunk tells of; Groq may tell it under `x_groq`."""
+    if chunk.get("error"):
+        return chunk
+    groq = chunk.get("x_groq")
+    told = groq.get("error") if isinstance(groq, dict) else None
+    return {"error": told} if told else None
+
+
+def _spoken(answer: bytes) -> Any:
+    """What came instead of a chunk: an error object, or any text."""
+    try:
+        found = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        found = None
+    told = isinstance(found, dict) and found.get("error")
+    return found if told else answer.decode(errors="replace")
 
 
 def _is_whole(data: bytes) -> bool:

@@ -134,4 +134,4 @@ class Provider:
 
 def _may_hide_another(raw: bytes, key: bytes) -> bool:
     """Whether a second member of that name, or one written in escapes, may stand in the text."""
-    return raw.count(key) != 1 or b"\\u00" in raw
+    return raw.count(key) != 1 or b"\\u006" in raw

@@ -29,8 +29,13 @@ from gateway.errors import (
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 _CONTENT = re.compile(r"moderation|content|policy|safety|flagged|guardrail|harm", re.IGNORECASE)
 _WAIT_IN_TEXT = re.compile(r"retry after (\d+(?:\.\d+)?) second", re.IGNORECASE)
-_OWN = ("message", "type", "param", "code")
+# OpenAI quotes a refused key by its beginning and its end: `sk-proj-****wxyz`.
+_MASKED = re.compile(r"\S*\*{3}\S*")
+_OWN = ("message", "type", "param", "code", "detail", "error")
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
+_STATUS_OF = {"invalid_request_error": 400, "rate_limit_error": 429, "insufficient_quota": 429}
 _MESSAGE_SIZE = 2000
+_EXTRA_SIZE = 16_384
 _TEXT_SIZE = 500
 
 
@@ -49,7 +54,8 @@ def judge(status: int, headers: Mapping[str, str], raw: bytes, key: str | None) 
     """The error that an upstream's answer of this status stands for; its key is struck out."""
     told = told_by(_without(raw, key))
     error = _classified(status, told)
-    error.retryable = status in _RETRYABLE and not isinstance(error, UpstreamQuotaExceeded)
+    error.retryable = _is_retryable(status, error)
+    error.sticky = error.sticky and not error.retryable
     error.retry_after = _retry_after(headers, told.message)
     if error.retry_after is not None and error.status in (429, 503):
         error.headers["retry-after"] = f"{error.retry_after:.3f}".rstrip("0").rstrip(".")
@@ -58,33 +64,46 @@ def judge(status: int, headers: Mapping[str, str], raw: bytes, key: str | None) 
 
 def judge_inside(found: Any, key: str | None) -> UpstreamError:
     """The error for an error object, or for rubbish, inside an answer whose status was 200."""
-    raw = found.encode() if isinstance(found, str) else orjson.dumps(found)
-    told = told_by(_without(raw, key))
+    text = found if isinstance(found, str) else _json(found)
+    told = told_by(_without(text.encode(), key))
     if isinstance(found, str):
+        told.extra = {}
         told.message = f"Upstream's answer is not what it should be: {told.message or 'empty'}"
     error = _worded(UpstreamError, told)
     error.code, error.type = told.code or error.code, told.type or error.type
     status = _status_inside(told)
-    error.retryable = status is None or status in _RETRYABLE
-    error.sticky = status is not None and 400 <= status < 500 and not error.retryable
+    if status is not None:
+        meant = _classified(status, told)
+        error.retryable = _is_retryable(status, meant)
+        error.sticky = meant.sticky and not error.retryable
     return error
+
+
+def _is_retryable(status: int, error: UpstreamError) -> bool:
+    return status in _RETRYABLE and not isinstance(error, UpstreamQuotaExceeded)
 
 
 def told_by(raw: bytes) -> Told:
     """What an error body says, whatever its shape."""
     try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        told = _told_by_json(orjson.loads(raw))
+    except (orjson.JSONDecodeError, RecursionError):
         return Told(_plain(raw.decode(errors="replace")))
+    if len(raw) > _EXTRA_SIZE or not _json(told.extra):
+        told.extra = {}
+    return told
+
+
+def _told_by_json(body: Any) -> Told:
     if isinstance(body, list) and body:
         body = body[0]
     if not isinstance(body, dict):
-        return Told(_plain(str(body)))
+        return Told(_plain(_shown(body)))
     found = body.get("error")
     if isinstance(found, dict):
         return _told_by_object(found)
     if isinstance(found, str) and found:
-        return Told(_cut(found), code=_text(body.get("code")))
+        return Told(_cut(_worded_message(found)), code=_text(body.get("code")))
     return _told_by_object(body)
 
 
@@ -100,21 +119,32 @@ def _told_by_object(found: dict[str, Any]) -> Told:
 
 
 def _worded_message(message: Any) -> str:
-    """A message may itself be a list of faults (422), or an object that holds one."""
+    """A message may itself be a list of faults (422), an object that holds one, or JSON."""
     if isinstance(message, str):
-        return message
+        return _unwrapped(message)
     if isinstance(message, dict):
-        return _worded_message(message.get("detail") or message.get("message") or str(message))
+        return _worded_message(message.get("detail") or message.get("message") or _json(message))
     if isinstance(message, list):
-        return "; ".join(_fault(item) for item in message)
-    return str(message)
+        return "; ".join(map(_fault, message))
+    return _shown(message)
+
+
+def _unwrapped(message: str) -> str:
+    """Google's words come so from those who pass them on."""
+    if not message.lstrip().startswith(("{", "[")):
+        return message
+    try:
+        return _told_by_json(orjson.loads(message)).message or message
+    except orjson.JSONDecodeError:
+        return message
 
 
 def _fault(item: Any) -> str:
     if not isinstance(item, dict):
-        return str(item)
-    where = ".".join(map(str, item.get("loc") or ()))
-    what = str(item.get("msg") or item.get("message") or item)
+        return _shown(item)
+    place = item.get("loc")
+    where = ".".join(map(_shown, place)) if isinstance(place, list) else _shown(place)
+    what = _shown(item.get("msg") or item.get("message") or item)
     return f"{where}: {what}" if where else what
 
 
@@ -138,14 +168,13 @@ def _classified(status: int, told: Told) -> UpstreamError:
         return rejected
     if 300 <= status < 400:
         return UpstreamError(f"Upstream answered {status}, a redirect, which is not followed")
-    failed = _worded(UpstreamError, told)
-    failed.message = failed.message or f"Upstream answered {status}"
-    return failed
+    told.message = told.message or f"Upstream answered {status} and gave no reason"
+    return _worded(UpstreamError, told)
 
 
 def _unauthorized(told: Told) -> UpstreamError:
     """The client's own key is fine, so its SDK must not be told otherwise."""
-    reason = f": {told.message}" if told.message else ""
+    reason = f": {_MASKED.sub('***', told.message)}" if told.message else ""
     return UpstreamUnauthorized(f"Upstream does not accept the gateway's key{reason}")
 
 
@@ -169,9 +198,9 @@ def _is_about_content(told: Told) -> bool:
 
 def _status_inside(told: Told) -> int | None:
     for value in (told.extra.get("status_code"), told.code):
-        if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
+        if isinstance(value, (int, str)) and _STATUS.fullmatch(str(value)):
             return int(value)
-    return {"invalid_request_error": 400, "rate_limit_error": 429}.get(told.type or "")
+    return _STATUS_OF.get(told.type or "") or _STATUS_OF.get(told.code or "")
 
 
 def _retry_after(headers: Mapping[str, str], message: str) -> float | None:
@@ -184,7 +213,7 @@ def _retry_after(headers: Mapping[str, str], message: str) -> float | None:
         seconds = _number(after)
         return seconds if seconds is not None else _until(after)
     in_text = _WAIT_IN_TEXT.search(message)
-    return float(in_text.group(1)) if in_text else None
+    return _number(in_text.group(1)) if in_text else None
 
 
 def _number(value: str | None) -> float | None:
@@ -198,12 +227,33 @@ def _number(value: str | None) -> float | None:
 def _until(date: str) -> float | None:
     try:
         return max(0.0, parsedate_to_datetime(date).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
 def _without(raw: bytes, key: str | None) -> bytes:
-    return raw.replace(key.encode(), b"***") if key else raw
+    return re.sub(b"".join(map(_written, key)), b"***", raw) if key else raw
+
+
+def _written(char: str) -> bytes:
+    """A pattern for a key's character in each of the ways that JSON may write it, nested or not."""
+    if char.isalnum():
+        return char.encode()
+    return rb"(?:\\{0,9}%b|\\{1,9}(?i:u%04x))" % (re.escape(char).encode(), ord(char))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else _json(value)
+
+
+def _json(value: Any) -> str:
+    """JSON text; none of what is nested too deeply to be written."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        return ""
 
 
 def _text(value: Any) -> str | None:

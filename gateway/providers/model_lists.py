@@ -38,11 +38,11 @@ class ModelLists:
         if url is None:
             return usual
         request = prepared("GET", url, provider.headers(credentials), None)
-        status, raw = self._upstream.fetch(request)
+        status, headers, raw = self._upstream.fetch(request)
         if status in (404, 405):
             return usual  # there are vendors without a list
         if status != 200:
-            raise judge(status, {}, raw, credentials.api_key)
+            raise judge(status, headers, raw, credentials.api_key)
         rows = provider.read_models(_read(raw, credentials.api_key))
         return [model(row["id"], provider.id) | row | {"object": "model"} for row in rows]
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import orjson
+
 from gateway.providers.base import Provider, Question, Target
 from gateway.providers.demo import MODELS, DemoAnswer, open_demo
 from gateway.upstream import Answer, Upstream
@@ -15,10 +17,7 @@ class Demo(Provider):
     tokens_per_second: float = 0.0
 
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
-        body = {**question.request.body, "model": target.model}
-        if question.usage_added:
-            body["stream_options"] = {"include_usage": True}
-        return _Inside(open_demo(body, self.tokens_per_second))
+        return _Inside(open_demo(orjson.loads(question.body), self.tokens_per_second))
 
 
 class _Inside:

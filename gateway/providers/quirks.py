@@ -54,7 +54,7 @@ class Draft:
     def adapt(self, quirks: Quirks, vendor: str) -> None:
         """Collects what the vendor's quirks ask for. Raises BadRequest that names a field."""
         body = self.request.body
-        self.rename = {old: new for old, new in quirks.rename.items() if old in body}
+        self._rename(body, quirks)
         self._leave_out(body, quirks, vendor)
         for name, words in quirks.words.items():
             value = body.get(name)
@@ -69,10 +69,10 @@ class Draft:
             self._change_items("messages", _message_change(quirks))
 
     def set(self, name: str, value: Any) -> None:
-        """Gives a member another value; None leaves it out."""
+        """Gives a member another value; None leaves it out, and out it stays."""
         if value is None:
             self.leave_out.add(name)
-        else:
+        elif name not in self.leave_out:
             self.replace[self.rename.get(name, name)] = orjson.dumps(value)
 
     def prepend_message(self, role: str, content: str) -> None:
@@ -91,6 +91,13 @@ class Draft:
         # Only additions: what is there need not even be looked at.
         added = b",".join(b'"%b":%b' % (k.encode(), v) for k, v in self.replace.items())
         return b"{" + added + b"," + raw.lstrip()[1:]
+
+    def _rename(self, body: Mapping[str, Any], quirks: Quirks) -> None:
+        """Where both names are given, the one that is to be renamed wins, unless it is null."""
+        renamed = {old: new for old, new in quirks.rename.items() if old in body}
+        idle = {old for old, new in renamed.items() if body[old] is None and new in body}
+        self.rename = {old: new for old, new in renamed.items() if old not in idle}
+        self.leave_out |= idle | {new for new in self.rename.values() if new in body}
 
     def _leave_out(self, body: Mapping[str, Any], quirks: Quirks, vendor: str) -> None:
         for name, harmless in quirks.only.items():

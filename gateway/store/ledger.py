@@ -8,7 +8,14 @@ from typing import Any
 import gevent
 from gevent.event import Event
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import (
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ResourceClosedError,
+    SQLAlchemyError,
+    TimeoutError,
+)
 
 from gateway.config import Logging
 from gateway.store.models import RequestLog
@@ -16,6 +23,8 @@ from gateway.store.models import RequestLog
 COLUMNS = tuple(column.name for column in RequestLog.__table__.columns if column.name != "id")
 Row = Sequence[Any]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+# The database is not there, or not for us at the moment; anything else is a row's own fault.
+_AWAY = (OperationalError, InterfaceError, InternalError, ResourceClosedError, TimeoutError)
 _log = logging.getLogger(__name__)
 
 
@@ -81,10 +90,12 @@ class Ledger:
             batch = [self._rows.popleft() for _ in range(self._batch_size())]
             try:
                 self._write(batch)
-            except SQLAlchemyError as error:
+            except _AWAY as error:
                 self._rows.extendleft(reversed(batch))
                 self._note_failure(error)
                 return False
+            except Exception as error:
+                self._without_the_bad(batch, error)
         if self._failing:
             _log.warning("The request log can be written again; %d rows were lost", self.lost)
         self._failing = False
@@ -96,6 +107,21 @@ class Ledger:
     def _write(self, batch: list[Row]) -> None:
         with self._engine.begin() as connection:
             connection.exec_driver_sql(self._insert, [tuple(row) for row in batch])
+
+    def _without_the_bad(self, batch: list[Row], error: Exception) -> None:
+        """A row that no database would take must not keep the others out."""
+        if len(batch) == 1:
+            self.lost += 1
+            _log.error("A row of the request log cannot be written: %s", type(error).__name__)
+            return
+        half = len(batch) // 2
+        for part in (batch[:half], batch[half:]):
+            try:
+                self._write(part)
+            except _AWAY:
+                self._rows.extendleft(reversed(part))
+            except Exception as reason:
+                self._without_the_bad(part, reason)
 
     def _note_failure(self, error: SQLAlchemyError) -> None:
         if not self._failing:

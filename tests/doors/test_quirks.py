@@ -38,6 +38,25 @@ Members = dict[str, Any]
             {"max_completion_tokens": GONE, "max_tokens": 9},
             "",
         ),
+        ("mistral", {"seed": 7, "random_seed": 8}, {"seed": GONE, "random_seed": 7}, ""),
+        (
+            "mistral",
+            {"max_tokens": 5, "max_completion_tokens": 9},
+            {"max_completion_tokens": GONE, "max_tokens": 9},
+            "",
+        ),
+        (
+            "mistral",
+            {"max_completion_tokens": None, "max_tokens": 5},
+            {"max_completion_tokens": GONE},
+            "",
+        ),
+        (
+            "mistral",
+            {"stream_options": {"include_usage": True}},
+            {"stream_options": GONE},
+            "",
+        ),
         ("mistral", {"user": "me"}, {"user": GONE}, "user"),
         ("mistral", {"verbosity": "low"}, {"verbosity": GONE}, "verbosity"),
         ("mistral", {"user": None}, {"user": GONE}, ""),
@@ -114,8 +133,29 @@ def test_what_a_row_changes(
 ) -> None:
     answer, received = _ask(gateway, upstream, provider, **asked)
     expected = {"model": "model-x", "messages": [HELLO]} | asked | arrives
-    assert received.json == {k: v for k, v in expected.items() if v is not GONE}
+    sent = {k: v for k, v in expected.items() if v is not GONE}
+    assert received.json == sent
+    assert len(_names(received)) == len(sent)
     assert answer.headers.get("x-gateway-dropped-params", "") == dropped
+
+
+@pytest.mark.parametrize(
+    ("asked", "cap"),
+    [
+        ({}, 100),
+        ({"max_tokens": 5000, "max_completion_tokens": 7}, 7),
+        ({"max_tokens": 7, "max_completion_tokens": 5000}, 100),
+        ({"max_tokens": None, "max_completion_tokens": 5000}, 100),
+        ({"max_tokens": 7, "max_completion_tokens": None}, 7),
+        ({"max_tokens": None, "max_completion_tokens": None}, 100),
+    ],
+)
+def test_one_cap_arrives_under_the_vendors_name(
+    gateway: Running, upstream: Upstream, asked: Members, cap: int
+) -> None:
+    _, received = _ask(gateway, upstream, "ollama", {"max_output_tokens": 100}, **asked)
+    assert received.json == {"model": "model-x", "messages": [HELLO], "max_tokens": cap}
+    assert len(_names(received)) == 3
 
 
 @pytest.mark.parametrize(
@@ -253,6 +293,36 @@ def test_deepseeks_blank_lines_and_cache_hits(gateway: Running, upstream: Upstre
     assert (row["input_tokens"], row["cached_tokens"]) == (9, 8)
 
 
+@pytest.mark.parametrize(
+    ("written", "total", "reasoned", "output"),
+    [(4, 23, 10, 14), (14, 23, 10, 14), (4, 13, 0, 4)],
+)
+def test_what_xai_reasoned_is_counted_as_output(
+    gateway: Running, upstream: Upstream, written: int, total: int, reasoned: int, output: int
+) -> None:
+    told = {
+        "prompt_tokens": 9,
+        "completion_tokens": written,
+        "total_tokens": total,
+        "completion_tokens_details": {"reasoning_tokens": reasoned},
+    }
+    upstream.always(Json(completion(usage=False) | {"usage": told}))
+    counted = _counted(gateway, _client(gateway, upstream, "xai"))
+    assert counted == (9, output, None, reasoned)
+
+
+@pytest.mark.parametrize(
+    "told", [10**30, 2**63, 1e300, -1, "9", None, True, [9], {"prompt_tokens": 9}]
+)
+def test_an_incredible_usage_is_not_believed(
+    gateway: Running, upstream: Upstream, told: Any
+) -> None:
+    usage = told if isinstance(told, list | dict) else {"prompt_tokens": told}
+    upstream.always(Json(completion(usage=False) | {"usage": usage}))
+    counted = _counted(gateway, _client(gateway, upstream, "openai-compatible"))
+    assert counted == ((9, None, None, None) if isinstance(told, dict) else (2, 2, None, None))
+
+
 def test_openrouters_error_inside_an_answer(gateway: Running, upstream: Upstream) -> None:
     told = {"code": 502, "message": "The provider is down", "metadata": {"provider_name": "X"}}
     upstream.always(Json({"id": "gen-1", "error": told, "choices": []}))
@@ -337,3 +407,17 @@ def _ask(
     answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO]} | question)
     assert answer.status == 200, answer.body
     return answer, upstream.requests[-1]
+
+
+def _counted(gateway: Running, key: str) -> tuple[int | None, ...]:
+    """Input, output, cached and reasoned tokens of a call, as the log has them."""
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO]})
+    row = gateway.rows(1, request_id=answer.headers["x-request-id"])[0]
+    names = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
+    return tuple(row[name] for name in names)
+
+
+def _names(received: Received) -> list[str]:
+    """The body's members, each as often as it stands there."""
+    pairs: list[tuple[str, Any]] = json.loads(received.body, object_pairs_hook=list)
+    return [name for name, _ in pairs]

@@ -410,6 +410,30 @@ def test_a_clients_key_goes_to_no_address_of_the_gateways(
     assert vendors.asked() == {"own": ["gpt-x", "gpt-f"], "groq": ["g"], "mistral": ["m"]}
 
 
+@pytest.mark.parametrize(
+    "failed",
+    [
+        failure(400, "key-of-own is bad"),
+        failure(401, "key-of-own is bad"),
+        failure(429, "key-of-own is busy"),
+        failure(500, "key-of-own is bad", headers={"x-key": "key-of-own"}),
+        Html("<h1>key-of-own</h1>", status=500),
+        Json(b"key-of-own", status=500),
+        Json(b"key-of-own"),
+        Json({"error": {"message": "x", "key-of-own": "key-of-own"}}),
+        Sse([error("key-of-own is bad")]),
+        Sse([*chunks()[:2], error("key-of-own is bad")]),
+    ],
+)
+def test_upstreams_key_is_told_to_nobody(router: Running, vendors: Vendors, failed: Answer) -> None:
+    vendors.own.always(failed)
+    answer = _ask(router, _client(router, vendors), stream=isinstance(failed, Sse))
+    assert b"key-of-own" not in answer.body
+    assert "key-of-own" not in str(answer.header_pairs)
+    assert "key-of-own" not in str(_row(router, answer))
+    assert "key-of-own" not in router.output
+
+
 # Retries
 
 
@@ -556,6 +580,15 @@ def test_strict_params_allow_no_dropping(router: Running, vendors: Vendors) -> N
     assert answer.error["code"] == "unsupported_parameter"
     assert vendors.asked() == {}
     assert _ask(router, key, user="me").status == 200
+
+
+def test_the_demo_heeds_a_clients_settings(router: Running) -> None:
+    bare = _ask(router, router.client(), model="demo").json["usage"]
+    key = router.client(max_output_tokens=5, system_prompt="Be brief and kind. " * 10)
+    answer = _ask(router, key, model="demo").json
+    assert answer["usage"]["completion_tokens"] == 5
+    assert answer["choices"][0]["finish_reason"] == "length"
+    assert answer["usage"]["prompt_tokens"] > bare["prompt_tokens"]
 
 
 def _upstreams(vendors: Vendors) -> tuple[Upstream, ...]:

@@ -64,6 +64,11 @@ class Caller:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
+
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
@@ -76,10 +81,20 @@ class Caller:
     def head(self) -> tuple[int, dict[str, str]]:
         """Status and headers (lower-case names) of the next final answer; EOFError at the end."""
         while True:
-            status, headers = self._one_head()
+            status, headers = self.any_head()
             if status >= 200:
                 return status, headers
+
+    def any_head(self) -> tuple[int, dict[str, str]]:
+        """Status and headers of what comes next, be it final or interim."""
+        status = int(self._line().split()[1])
+        headers = {}
+        while line := self._line():
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.lower()] = value.strip()
+        if status < 200:
             self.interim.append(status)
+        return status, headers
 
     def blocks(self, headers: Mapping[str, str]) -> Iterator[bytes]:
         """The body's chunks as the gateway cut them; a body of another framing is one block."""
@@ -105,14 +120,6 @@ class Caller:
     def reset(self) -> None:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
-
-    def _one_head(self) -> tuple[int, dict[str, str]]:
-        status = int(self._line().split()[1])
-        headers = {}
-        while line := self._line():
-            name, _, value = line.decode("latin-1").partition(":")
-            headers[name.lower()] = value.strip()
-        return status, headers
 
     def _line(self) -> bytes:
         while b"\r\n" not in self._left:

@@ -390,13 +390,17 @@ class TestAnAnswerThatIsNone:
         assert (answer.status, answer.error["code"]) == (502, "upstream_unreachable")
         assert "refused" in answer.error["message"]
 
-    def test_because_there_is_no_such_host_gets_502(self, gateway: Running, question: Any) -> None:
-        key = gateway.client(
-            provider="openai-compatible", provider_base_url="http://no-such-host.invalid/v1"
-        )
-        answer = ask(gateway, key, question)
+    @pytest.mark.parametrize("host", ["no-such-host.invalid", "no..host", "[::]", "x" * 64 + ".y"])
+    def test_because_there_is_no_such_host_gets_502(
+        self, gateway: Running, question: Any, host: str
+    ) -> None:
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            address = f"http://{host}:{unused.getsockname()[1]}/v1"
+            key = gateway.client(provider="openai-compatible", provider_base_url=address)
+            answer = ask(gateway, key, question)
         assert (answer.status, answer.error["code"]) == (502, "upstream_unreachable")
-        assert "no-such-host.invalid" in answer.error["message"]
+        assert host.strip("[]") in answer.error["message"]
 
     def test_tells_what_upstream_said(
         self, gateway: Running, upstream: Upstream, key: str, question: Any
@@ -1034,8 +1038,7 @@ class Proxy:
     def _serve(self, near: socket.socket) -> None:
         begin = near.recv(65536)
         self.first_lines.append(begin.partition(b"\r\n")[0].decode())
-        far = socket.create_connection(("127.0.0.1", self.target))
-        with near, far:
+        with near, suppress(OSError), socket.create_connection(("127.0.0.1", self.target)) as far:
             far.sendall(begin)
             back = threading.Thread(target=_pump, args=[far, near], daemon=True)
             back.start()

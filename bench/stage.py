@@ -1,0 +1,120 @@
+"""What a run stands on: the servers, each started when it is first asked for."""
+
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench import load, wire
+from bench.load import Outcome, Plan
+from bench.servers import Gateway, Reference, Server, Upstream
+
+LIMITS = {
+    "rate_limit_minute": 10**9,
+    "rate_limit_hour": 10**9,
+    "rate_limit_day": 10**9,
+}
+
+
+_CALM, _TRIES = 0.05, 3
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the result. `met` None: there is no bound."""
+
+    name: str
+    gateway: str
+    reference: str = "-"
+    ratio: str = "-"
+    bound: str = "-"
+    met: bool | None = None
+
+
+class Stage:
+    """`with Stage(pairs, seconds) as stage:` ends all that was started on it."""
+
+    def __init__(self, pairs: int, seconds: float) -> None:
+        self.pairs = pairs
+        self.seconds = seconds
+        self.disturbed = 0
+        """Measurements that were taken although others used the worker's core."""
+        self._exit = ExitStack()
+
+    def __enter__(self) -> "Stage":
+        self.folder = Path(self._exit.enter_context(TemporaryDirectory(prefix="bench-")))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit.close()
+
+    @cached_property
+    def upstream(self) -> Upstream:
+        return self._exit.enter_context(Upstream())
+
+    @cached_property
+    def empty(self) -> Reference:
+        return self._reference("empty")
+
+    @cached_property
+    def relay(self) -> Reference:
+        return self._reference("relay")
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        return self._exit.enter_context(Gateway(self.folder / "gateway"))
+
+    @cached_property
+    def key(self) -> str:
+        """That of a client with three limits, none of which is ever reached."""
+        return self.new_client(self.gateway)
+
+    def new_client(self, gateway: Gateway, *, limits: bool = True) -> str:
+        """A client of the gateway whose provider is the static upstream; gives its key."""
+        return gateway.client(
+            name="limited" if limits else "free",
+            provider="openai-compatible",
+            provider_base_url=f"http://127.0.0.1:{self.upstream.port}/v1",
+            provider_api_key="upstream-key",
+            **(LIMITS if limits else {}),
+        )
+
+    def plan(self, server: Server, model: str, *, usage: bool = False) -> Plan:
+        """32 connections that ask `server` for `model` again and again."""
+        streamed = model != "whole"
+        plan = Plan(
+            port=server.port,
+            worker=server.worker,
+            path=server.path,
+            key=self.key if server is self.gateway else "none",
+            body=wire.question(model, stream=streamed, usage=usage),
+            connections=32,
+            seconds=self.seconds,
+        )
+        if server is self.empty:
+            return replace(plan, length=len("{}\n"))
+        if not streamed:
+            return replace(plan, length=len(wire.whole()))
+        return replace(plan, events=len(wire.stream(usage=usage)))
+
+    def ask(self, plan: Plan) -> Outcome:
+        """The outcome of the plan; on a busy machine, the least disturbed of a few tries."""
+        outcomes: list[Outcome] = []
+        while len(outcomes) < _TRIES:
+            outcomes.append(load.run(plan))
+            if outcomes[-1].ready <= _CALM:
+                return outcomes[-1]
+            tell(f"others used the worker's core for {outcomes[-1].ready:.0%} of the time")
+        self.disturbed += 1
+        return min(outcomes, key=lambda outcome: outcome.ready)
+
+    def _reference(self, name: str) -> Reference:
+        server = Reference(self.folder, name, self.upstream.port)
+        return self._exit.enter_context(server)
+
+
+def tell(text: str) -> None:
+    """Progress, for whoever waits."""
+    print(text, file=sys.stderr, flush=True)
