@@ -9,7 +9,7 @@ from typing import NoReturn
 from bench import cost, footprint, pace, profile
 from bench.load import LoadFailed
 from bench.servers import NotServing
-from bench.stage import Row, Stage
+from bench.stage import Row, Stage, tell
 
 MEASURES: dict[str, Callable[[Stage], Iterator[Row]]] = {
     "whole": cost.whole,
@@ -26,26 +26,35 @@ _HEAD = ("measure", "gateway", "reference", "ratio", "bound", "")
 
 
 def main() -> int:
+    """0, or 1 where an answer was wrong; with --strict also where a bound is missed."""
     given = _arguments()
     signal.signal(signal.SIGTERM, _end)
+    rows: list[Row] = []
     try:
         with Stage(given.pairs, given.seconds) as stage:
-            rows = [row for name in given.only for row in _measured(stage, name, given.profile)]
-    except (LoadFailed, NotServing) as failure:
-        print(f"bench: {failure}", file=sys.stderr)
-        return 1
+            failures = [_measure(stage, name, given.profile, rows) for name in given.only]
     except KeyboardInterrupt:
         return 130
     print("\n".join(_table(rows)))
-    return int(given.strict and any(row.met is False for row in rows))
-
-
-def _measured(stage: Stage, name: str, profiled: str) -> list[Row]:
-    rows = list(MEASURES[name](stage))
+    if stage.disturbed:
+        print(f"Others used the worker's core during {stage.disturbed} runs: figures are unsure.")
     missed = any(row.met is False for row in rows)
-    if name in _PROFILED and (profiled == "always" or (profiled == "missed" and missed)):
-        print(profile.show(stage, name), flush=True)
-    return rows
+    return int(any(failures) or (given.strict and missed))
+
+
+def _measure(stage: Stage, name: str, profiled: str, rows: list[Row]) -> bool:
+    """Adds the measure's rows; whether it failed."""
+    try:
+        found = list(MEASURES[name](stage))
+        missed = any(row.met is False for row in found)
+        if name in _PROFILED and (profiled == "always" or (profiled == "missed" and missed)):
+            print(profile.show(stage, name), flush=True)
+    except (LoadFailed, NotServing) as failure:
+        tell(f"{name} failed: {failure}")
+        rows.append(Row(name, "failed", met=False))
+        return True
+    rows += found
+    return False
 
 
 def _table(rows: Iterable[Row]) -> Iterator[str]:
@@ -72,8 +81,12 @@ def _arguments() -> argparse.Namespace:
         metavar="NAME,…",
         help=f"measures: {', '.join(MEASURES)} (all but {_UNASKED})",
     )
-    parser.add_argument("--pairs", type=int, default=5, help="pairs of runs to compare (5)")
-    parser.add_argument("--seconds", type=float, default=3.0, help="seconds of each such run (3)")
+    parser.add_argument(
+        "--pairs", type=_pairs, default=5, metavar="N", help="pairs of runs to compare (5)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="seconds of each such run (3)"
+    )
     parser.add_argument(
         "--profile",
         nargs="?",
@@ -91,6 +104,12 @@ def _names(text: str) -> list[str]:
     if unknown := [name for name in names if name not in MEASURES]:
         raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(MEASURES)}")
     return names
+
+
+def _pairs(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("should be 1 or more")
+    return int(text)
 
 
 def _end(number: int, frame: object) -> NoReturn:

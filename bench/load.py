@@ -303,10 +303,10 @@ async def _converse(plan: Plan, tally: Tally, again: Callable[[Connection], bool
         await asyncio.gather(*_questions(plan, connections))
         async with asyncio.timeout(plan.seconds + plan.patience):
             await over.wait()
-    except OSError as error:
-        tally.wrong(f"no connection: {error}")
     except TimeoutError:
         tally.wrong("the time was up")
+    except OSError as error:
+        tally.wrong(f"no connection: {error}")
     finally:
         for connection in connections:
             connection.close()

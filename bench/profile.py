@@ -4,24 +4,23 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
-from typing import NamedTuple
+from sysconfig import get_path
 
-from bench import load
+from bench.load import Plan
 from bench.pace import paced_plan
 from bench.servers import ROOT, Gateway
 from bench.stage import Stage, tell
 
 _SECONDS = 12.0
 _SHOWN = 25
-
-
-class Shares(NamedTuple):
-    """Samples of functions themselves, of functions with all they call, and of lines."""
-
-    own: Counter[str]
-    total: Counter[str]
-    lines: Counter[str]
+_OUTSIDE = "(outside of the gateway's code)"
+_VIEWS = (
+    "by package, and by the gateway's file",
+    "in a function of the gateway, with the libraries that it calls",
+    "in a function itself",
+    "in a function with all that it calls",
+    "in a line itself",
+)
 
 
 def show(stage: Stage, measure: str) -> str:
@@ -31,45 +30,56 @@ def show(stage: Stage, measure: str) -> str:
     with gateway:
         key = stage.new_client(gateway)
         plan = replace(_plan(stage, gateway, measure), key=key)
-        outcome = load.run(plan)
+        outcome = stage.ask(plan)
     samples = json.loads((gateway.folder / "samples.json").read_text())
-    shares = _shares(samples)
     unit, units = ("event", plan.events or 1) if measure == "paced" else ("answer", 1)
     cost = outcome.microseconds / units
     each = cost / sum(count for count, _ in samples)
-    return "\n".join(_told(f"{measure}: {cost:.0f} µs an {unit}, of which", shares, each))
+    return "\n".join(_told(f"{measure}: {cost:.0f} µs an {unit}, of which", _views(samples), each))
 
 
-def _plan(stage: Stage, gateway: Gateway, measure: str) -> load.Plan:
+def _plan(stage: Stage, gateway: Gateway, measure: str) -> Plan:
     if measure == "paced":
         return paced_plan(stage, gateway, 300, rate=20, seconds=int(_SECONDS))
     return replace(stage.plan(gateway, measure), seconds=_SECONDS)
 
 
-def _shares(samples: Iterable[tuple[int, list[str]]]) -> Shares:
-    shares = Shares(Counter(), Counter(), Counter())
+def _views(samples: Iterable[tuple[int, list[str]]]) -> dict[str, Counter[str]]:
+    """Numbers of samples, by what they are counted for."""
+    views: dict[str, Counter[str]] = {title: Counter() for title in _VIEWS}
+    parts, gateway, own, total, lines = views.values()
     for count, (line, *functions) in samples:
-        shares.lines[line] += count
-        shares.own[functions[0]] += count
+        inmost = next((one for one in functions if _is_gateway(one)), _OUTSIDE)
+        parts[_part(functions[0])] += count
+        gateway[inmost] += count
+        own[functions[0]] += count
+        lines[line] += count
         for function in set(functions):
-            shares.total[function] += count
-    return shares
+            total[function] += count
+    return views
 
 
-def _told(head: str, shares: Shares, each: float) -> Iterable[str]:
+def _told(head: str, views: dict[str, Counter[str]], each: float) -> Iterable[str]:
     yield head
-    for title, counts in (
-        ("in the function itself", shares.own),
-        ("with all that it calls", shares.total),
-        ("in the line itself", shares.lines),
-    ):
+    for title, counts in views.items():
         yield f"  {title}"
         for place, count in counts.most_common(_SHOWN):
             yield f"  {count * each:8.1f} µs  {_short(place)}"
 
 
+def _is_gateway(place: str) -> bool:
+    return place.startswith((f"{ROOT}/gateway/", f"{ROOT}/app.py"))
+
+
+def _part(place: str) -> str:
+    """A package, or a file of the gateway."""
+    path = _short(place).partition(":")[0]
+    if _is_gateway(place):
+        return path
+    return path.partition("/")[0] if "/site-packages/" in place else "(the standard library)"
+
+
 def _short(place: str) -> str:
-    path, _, name = place.rpartition(":")
-    for root in (f"{ROOT}/", "/site-packages/", "/python3"):
-        path = path.rpartition(root)[2]
-    return f"{Path(path)}:{name}"
+    for root in ("/site-packages/", f"{get_path('stdlib')}/", f"{ROOT}/"):
+        place = place.rpartition(root)[2]
+    return place

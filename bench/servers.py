@@ -167,7 +167,8 @@ class Upstream:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        process.pin(self._process.pid, process.cores()[1])
+        self.pid = self._process.pid
+        process.pin(self.pid, process.cores()[1])
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
         return self

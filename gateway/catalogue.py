@@ -9,7 +9,7 @@ from gateway.store.clients import Client
 
 def models_of(client: Client, ways: Ways, lists: ModelLists) -> list[Model]:
     """The client's models in OpenAI's shape, its aliases among them. Raises GatewayError."""
-    aliases = [alias for alias in client.model_aliases if _is_model(client, alias)]
+    aliases = [alias for alias in client.model_aliases if _is_model(client, alias, ways)]
     if client.allowed_models:
         names = dict.fromkeys((*client.allowed_models, *aliases))
         return [model(name, client.provider) for name in names]
@@ -28,12 +28,12 @@ def _askable(name: str, provider: str, ways: Ways) -> str:
     return f"{provider}/{name}" if slash and head in ways.providers else name
 
 
-def _is_model(client: Client, alias: str) -> bool:
+def _is_model(client: Client, alias: str, ways: Ways) -> bool:
     """Whether an alias is a name, not a pattern, and stands for what the client may use."""
     if alias.endswith("*"):
         return False
     try:
-        chosen(client, alias)
+        chosen(client, alias, ways)
     except ModelNotFound:
         return False
     return True

@@ -30,7 +30,7 @@ def route(client: Client, model: str | None, ways: Ways) -> Route:
     Raises BadRequest when no model is named, ModelNotFound when the client may not use it,
     NoCredentials when no target can be reached.
     """
-    first = chosen(client, model)
+    first = chosen(client, model, ways)
     targets, skipped = [], []
     for name in (first, *client.fallback_models):
         try:
@@ -42,7 +42,7 @@ def route(client: Client, model: str | None, ways: Ways) -> Route:
     return Route(tuple(targets), tuple(skipped))
 
 
-def chosen(client: Client, model: str | None) -> str:
+def chosen(client: Client, model: str | None, ways: Ways) -> str:
     """The target that a client's model stands for, after aliases and the list of allowed ones."""
     if model is None:
         if client.default_model is None:
@@ -53,8 +53,7 @@ def chosen(client: Client, model: str | None) -> str:
             )
         return client.default_model
     target = alias_target(client.model_aliases, model) or model
-    allowed = client.allowed_models
-    if allowed and _own_name(client, target) not in {_own_name(client, a) for a in allowed}:
+    if not _is_allowed(client, target, ways):
         raise ModelNotFound(
             f"The model `{model}` does not exist or this client may not use it", param="model"
         )
@@ -73,12 +72,9 @@ def alias_target(aliases: Mapping[str, str], model: str) -> str | None:
 
 def target_of(client: Client, name: str, ways: Ways) -> Target:
     """The target that `model` or `provider/model` names. Raises NoCredentials."""
-    head, slash, rest = name.partition("/")
-    if slash and rest and head in ways.providers:
-        provider = ways.providers[head]
-        return Target(provider, rest, credentials(client, provider, ways))
-    own = own_provider(client, ways)
-    return Target(own, name, credentials(client, own, ways))
+    named, model = _place(client, name, ways)
+    provider = own_provider(client, ways) if named == client.provider else ways.providers[named]
+    return Target(provider, model, credentials(client, provider, ways))
 
 
 def own_provider(client: Client, ways: Ways) -> Provider:
@@ -127,6 +123,16 @@ def _credentials(
     return Credentials(address, key, version)
 
 
-def _own_name(client: Client, target: str) -> str:
-    """A target at the client's own provider, without the provider's name in front."""
-    return target.removeprefix(client.provider + "/")
+def _is_allowed(client: Client, target: str, ways: Ways) -> bool:
+    allowed = client.allowed_models
+    if not allowed or target in allowed:
+        return True
+    return _place(client, target, ways) in {_place(client, one, ways) for one in allowed}
+
+
+def _place(client: Client, target: str, ways: Ways) -> tuple[str, str]:
+    """The provider that a target names, else the client's own, and the model's name there."""
+    head, slash, rest = target.partition("/")
+    if slash and rest and (head in ways.providers or head == client.provider):
+        return head, rest
+    return client.provider, target

@@ -36,7 +36,7 @@ def drain(environ: dict[str, Any]) -> None:
     """
     stream = environ["wsgi.input"]
     at_end = getattr(stream, "failed", False)
-    with gevent.Timeout(_DRAIN_SECONDS, False):
+    with gevent.Timeout(_DRAIN_SECONDS, False):  # type: ignore[arg-type]
         at_end = at_end or _read_off(stream)
     if not at_end:
         # gunicorn's mark that the next request cannot be found on this connection.

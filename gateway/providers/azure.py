@@ -1,11 +1,15 @@
 """Azure OpenAI on both of its surfaces: deployment URLs with an api-version, and /openai/v1."""
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from gateway.providers.base import Credentials, Provider, Target
 
-_SURFACES = ("/openai/v1", "/openai/deployments", "/openai")
+# What may stand behind the host in an address as Azure's own pages show it.
+_SURFACE = re.compile(
+    r"(?:/openai)?(?:/v1|/deployments(?:/[^/]+)?)?(?:/chat/completions)?/*$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +34,7 @@ class Azure(Provider):
         return f"{credentials.base_url}/openai/models?api-version={quote(version)}"
 
     def clean_base_url(self, base_url: str) -> str:
-        cleaned = base_url.rstrip("/")
-        for surface in _SURFACES:
-            cleaned = cleaned.removesuffix(surface)
-        return cleaned
+        return _SURFACE.sub("", base_url, count=1)
 
 
 AZURE = Azure(id="azure-openai", title="Azure OpenAI", cap_field="max_completion_tokens")

@@ -95,8 +95,8 @@ def told_by(raw: bytes) -> Told:
 
 
 def _told_by_json(body: Any) -> Told:
-    if isinstance(body, list) and body:
-        body = body[0]
+    if isinstance(body, list):
+        body = body[0] if body else None
     if not isinstance(body, dict):
         return Told(_plain(_shown(body)))
     found = body.get("error")

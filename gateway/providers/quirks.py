@@ -73,7 +73,7 @@ class Draft:
         if value is None:
             self.leave_out.add(name)
         elif name not in self.leave_out:
-            self.replace[self.rename.get(name, name)] = orjson.dumps(value)
+            self.replace[self.rename.get(name, name)] = _written(name, value)
 
     def prepend_message(self, role: str, content: str) -> None:
         """Puts a message before all others."""
@@ -106,7 +106,7 @@ class Draft:
                     raise _cannot(vendor, name)
                 self.leave_out.add(name)
         self.leave_out |= quirks.needless & body.keys()
-        for name in quirks.drop & body.keys():
+        for name in sorted(quirks.drop & body.keys()):
             self.leave_out.add(name)
             if body[name] is not None:
                 self.hints.append(name)
@@ -124,6 +124,13 @@ class Draft:
             parts.append(Edits(replace).apply(text[start:end]) if replace else text[start:end])
         if changed:
             self.replace[key] = joined(parts)
+
+
+def _written(name: str, value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # it reads deeper than it writes
+        raise BadRequest(f"`{name}` is nested too deeply", param=name) from None
 
 
 def _message_change(quirks: Quirks) -> ItemChange:

@@ -8,23 +8,17 @@ from typing import Any
 import gevent
 from gevent.event import Event
 from sqlalchemy import Engine
-from sqlalchemy.exc import (
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    ResourceClosedError,
-    SQLAlchemyError,
-    TimeoutError,
-)
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from gateway.config import Logging
+from gateway.store.engine import reason
 from gateway.store.models import RequestLog
 
 COLUMNS = tuple(column.name for column in RequestLog.__table__.columns if column.name != "id")
 Row = Sequence[Any]
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
-# The database is not there, or not for us at the moment; anything else is a row's own fault.
-_AWAY = (OperationalError, InterfaceError, InternalError, ResourceClosedError, TimeoutError)
+# A row's own fault; anything else is the database's, which may come to itself.
+_BAD_ROW = (DataError, IntegrityError, ArithmeticError, TypeError, ValueError)
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +36,7 @@ class Ledger:
         self._wake = Event()
         self._insert = _insert(engine)
         self._failing = False
+        self._alone = 0
         self.lost = 0
 
     @property
@@ -57,7 +52,7 @@ class Ledger:
         """Whether the database answers now."""
         try:
             with self._engine.connect() as connection:
-                connection.exec_driver_sql("SELECT 1")
+                connection.exec_driver_sql("SELECT id FROM request_logs LIMIT 1").first()
         except SQLAlchemyError:
             return False
         return True
@@ -90,42 +85,44 @@ class Ledger:
             batch = [self._rows.popleft() for _ in range(self._batch_size())]
             try:
                 self._write(batch)
-            except _AWAY as error:
+            except _BAD_ROW as error:
+                self._set_apart(batch, error)
+            except BaseException as error:
+                # Not only when the database is away: at its end, the greenlet is stopped anywhere.
                 self._rows.extendleft(reversed(batch))
+                if not isinstance(error, Exception):
+                    raise
                 self._note_failure(error)
                 return False
-            except Exception as error:
-                self._without_the_bad(batch, error)
         if self._failing:
             _log.warning("The request log can be written again; %d rows were lost", self.lost)
         self._failing = False
         return True
 
     def _batch_size(self) -> int:
+        if self._alone:
+            self._alone -= 1
+            return 1
         return min(len(self._rows), self._settings.batch_rows)
 
     def _write(self, batch: list[Row]) -> None:
         with self._engine.begin() as connection:
             connection.exec_driver_sql(self._insert, [tuple(row) for row in batch])
 
-    def _without_the_bad(self, batch: list[Row], error: Exception) -> None:
-        """A row that no database would take must not keep the others out."""
-        if len(batch) == 1:
-            self.lost += 1
-            _log.error("A row of the request log cannot be written: %s", type(error).__name__)
+    def _set_apart(self, batch: list[Row], error: Exception) -> None:
+        """A row that no database would take must not keep the others out: each goes alone now."""
+        if len(batch) > 1:
+            self._rows.extendleft(reversed(batch))
+            self._alone = len(batch)
             return
-        half = len(batch) // 2
-        for part in (batch[:half], batch[half:]):
-            try:
-                self._write(part)
-            except _AWAY:
-                self._rows.extendleft(reversed(part))
-            except Exception as reason:
-                self._without_the_bad(part, reason)
+        self.lost += 1
+        _log.error("A row of the request log cannot be written: %s", type(error).__name__)
 
-    def _note_failure(self, error: SQLAlchemyError) -> None:
+    def _note_failure(self, error: Exception) -> None:
         if not self._failing:
-            _log.warning("The request log cannot be written, rows wait in memory: %s", error)
+            _log.warning(
+                "The request log cannot be written, rows wait in memory: %s", reason(error)
+            )
         self._failing = True
 
 

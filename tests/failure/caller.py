@@ -55,7 +55,7 @@ class Caller:
         self._socket.settimeout(PATIENCE)
         self._socket.connect(("127.0.0.1", gateway.port))
         self._left = b""
-        self.received = b""
+        self.received = bytearray()
         self.interim: list[int] = []
 
     def __enter__(self) -> Self:

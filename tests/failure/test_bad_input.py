@@ -87,12 +87,16 @@ NO_QUESTIONS = {
     "NUL": b"\0",
 }
 
-WRONG_FIELDS = {
+WRONG_FIELDS: dict[str, list[Any]] = {
     "messages": [None, [], {}, "Hello", 1, True],
     "messages[0]": [["Hello"], [None], [[HELLO]], [1]],
     "messages[1]": [[HELLO, "Hello"]],
     "messages[0].role": [[{}], [{"content": "Hello"}], [{"role": 1}], [{"role": None}]],
-    "messages[0].content": [[{"role": "user", "content": wrong}] for wrong in (1, True, {})],
+    "messages[0].content": [
+        [{"role": "user", "content": 1}],
+        [{"role": "user", "content": True}],
+        [{"role": "user", "content": {}}],
+    ],
     "model": [1, [], {}, True],
     "stream": ["true", 1, 0, [], {}],
     "stream_options": [True, "x", []],

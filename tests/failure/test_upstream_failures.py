@@ -26,6 +26,7 @@ from tests.upstream import (
     failure,
     redirect,
 )
+from tests.upstream.answers import Event
 
 SECRET = "sk-upstream-0123456789abcdefghijklmnop"
 QUESTIONS = {"whole": QUESTION, "streamed": STREAMED}
@@ -691,14 +692,16 @@ class TestAnOddAnswer:
     def test_may_begin_with_comments_and_blank_lines(
         self, gateway: Running, upstream: Upstream, key: str
     ) -> None:
-        begin = [Comment("processing"), b"\n", b"\n\n", Comment()]
+        begin: list[Event] = [Comment("processing"), b"\n", b"\n\n", Comment()]
         upstream.always(Sse([*begin, *chunks(WORDS)], pause=0.01))
         assert events_of(ask(gateway, key, STREAMED)) == [*chunks(WORDS), "[DONE]"]
 
     def test_may_have_comments_between_its_events(
         self, gateway: Running, upstream: Upstream, key: str
     ) -> None:
-        mixed = [part for event in chunks(WORDS) for part in (event, Comment())]
+        mixed: list[Event] = []
+        for event in chunks(WORDS):
+            mixed += (event, Comment())
         upstream.always(Sse(mixed))
         assert events_of(ask(gateway, key, STREAMED)) == [*chunks(WORDS), "[DONE]"]
 
