@@ -1,5 +1,6 @@
 """The gateway's own words for what is asked and what is learned while it is answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +9,8 @@ from typing import Any
 class ChatRequest:
     """A question as it came, and what the gateway must know of it.
 
-    `raw` is the body's text, `body` the same parsed. `model` is None where the body names none.
+    `raw` is the body's text, `body` the same parsed. `model` is None where the question names none.
+    `dialect` is the door's; `forwarded` are the caller's headers that a vendor of it may see.
     """
 
     raw: bytes
@@ -16,6 +18,8 @@ class ChatRequest:
     model: str | None
     stream: bool
     include_usage: bool
+    dialect: str = "openai"
+    forwarded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,11 +231,14 @@ class Written:
 
 @dataclass(slots=True)
 class Began:
-    """The answer's own id and model, where the vendor tells; `created` in seconds."""
+    """The answer's own id and model, where the vendor tells; `created` in seconds. `native`: as in
+    Text.
+    """
 
     id: str | None = None
     model: str | None = None
     created: int | None = None
+    native: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -17,11 +18,12 @@ import orjson
 
 from gateway.chat import ChatRequest, Learned
 from gateway.context import Gateway
-from gateway.dialects import openai
+from gateway.dialects.passage import Passage
+from gateway.dialects.translation import in_dialect, is_answer, stream_passage, whole_answer
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
 from gateway.hangup import INTERIM, Watched
 from gateway.providers.base import Question, Target
-from gateway.providers.failures import judge, judge_inside
+from gateway.providers.failures import judge_inside
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
@@ -275,16 +277,7 @@ def _from_target(
     """One target's answer, after as many tries as it is worth."""
     settings = exchange.gateway.settings.upstream
     exchange.target = target
-    question = target.provider.write(
-        request, target.model, client.system_prompt, client.max_output_tokens
-    )
-    if question.dropped and client.strict_params:
-        raise BadRequest(
-            f"{target.provider.title} does not know `{question.dropped[0]}`, and this client "
-            "allows no parameter to be dropped (strict_params)",
-            param=question.dropped[0],
-            code="unsupported_parameter",
-        )
+    question = _question(client, request, target)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
@@ -300,6 +293,22 @@ def _from_target(
             if last or exchange.committed:
                 raise
             time.sleep(pause or 0)
+
+
+def _question(client: Client, request: ChatRequest, target: Target) -> Question:
+    """The question as this target gets it. Raises BadRequest for what it cannot honour."""
+    provider = target.provider
+    sent, unsaid = in_dialect(request, provider.dialect, target.model)
+    question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
+    dropped = (*unsaid, *question.dropped)
+    if dropped and client.strict_params:
+        raise BadRequest(
+            f"{provider.title} does not know `{dropped[0]}`, and this client allows no parameter "
+            "to be dropped (strict_params)",
+            param=dropped[0],
+            code="unsupported_parameter",
+        )
+    return replace(question, dropped=dropped)
 
 
 def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamError) -> None:
@@ -330,11 +339,12 @@ def _attempt(exchange: Exchange, target: Target, question: Question) -> Iterator
     try:
         yield from _head(exchange, reply, question.request.stream)
         if not 200 <= reply.status < 300:
-            raise judge(reply.status, reply.headers, _body(exchange, reply), _key(target))
+            raw = _body(exchange, reply)
+            raise target.provider.judge(reply.status, reply.headers, raw, _key(target))
         if question.request.stream:
             yield from _stream(exchange, reply, target, question)
         else:
-            yield _whole(exchange, reply, target)
+            yield _whole(exchange, reply, target, question)
     finally:
         reply.close()
 
@@ -373,50 +383,57 @@ def _body(exchange: Exchange, reply: Answer) -> bytes:
         raise _too_slow(f"Upstream fell silent for {settings.idle_timeout:g} s") from None
 
 
-def _whole(exchange: Exchange, reply: Answer, target: Target) -> bytes:
+def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question) -> bytes:
     raw = _body(exchange, reply)
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise judge_inside(raw.decode(errors="replace"), _key(target)) from None
-    if not isinstance(body, dict) or body.get("error") or not isinstance(body.get("choices"), list):
+    if not is_answer(target.provider.dialect, body):
         found = body if isinstance(body, dict) and body.get("error") else raw.decode()
         raise judge_inside(found, _key(target))
     exchange.first_byte = exchange.elapsed()
-    openai.meter_answer(body, exchange.learned)
-    return raw
+    assert exchange.request is not None
+    return whole_answer(exchange.request, question.request, raw, body, exchange.learned)
 
 
 def _stream(
     exchange: Exchange, reply: Answer, target: Target, question: Question
 ) -> Iterator[bytes]:
-    settings = exchange.gateway.settings.upstream
     learned = exchange.learned
-    hide = question.usage_added
-    choices = question.request.body.get("n") or 1
-    meter = openai.StreamMeter(
-        learned, hide_usage=hide, limit=settings.max_event_mb << 20, choices=choices
-    )
+    passage = _passage(exchange, question)
     try:
         for block in _arriving(exchange, reply):
-            passed = meter.feed(block) if block else SILENCE
+            passed = passage.feed(block) if block else SILENCE
             if exchange.first_byte is None:
                 passed = _begun(exchange, passed)
             yield passed
-            if meter.failure is not None:
-                raise judge_inside(meter.failure, _key(target))
+            if passage.failure is not None:
+                raise judge_inside(passage.failure, _key(target))
     except TooLong as error:
         raise UpstreamError(f"Upstream sent {error}") from None
     except UpstreamError:
         # The connection broke, but everything had been said.
         if not learned.ended:
             raise
-    if rest := meter.finish():
+    if rest := passage.finish():
         yield _begun(exchange, rest)
-    if meter.failure is not None:
-        raise judge_inside(meter.failure, _key(target))
+    if passage.failure is not None:
+        raise judge_inside(passage.failure, _key(target))
     if not learned.ended:
         raise UpstreamError("Upstream ended the stream in the middle", code="upstream_truncated")
+
+
+def _passage(exchange: Exchange, question: Question) -> Passage:
+    limit = exchange.gateway.settings.upstream.max_event_mb << 20
+    assert exchange.request is not None
+    return stream_passage(
+        exchange.request,
+        question.request,
+        exchange.learned,
+        hide_usage=question.usage_added,
+        limit=limit,
+    )
 
 
 def _begun(exchange: Exchange, passed: bytes) -> bytes:

@@ -14,7 +14,7 @@ class Azure(Provider):
 
     key_header: str = "api-key"
 
-    def chat_url(self, target: Target) -> str:
+    def chat_url(self, target: Target, stream: bool) -> str:
         host, version = target.credentials.base_url, target.credentials.api_version
         if version is None:
             return f"{host}/openai/v1/chat/completions"

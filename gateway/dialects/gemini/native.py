@@ -1,0 +1,36 @@
+"""What Gemini alone says: code that it ran, its own tools' calls, images that it made."""
+
+from typing import Any
+
+NAME = "gemini"
+# Members that are what a part consists of; a part has one of them.
+DATA = frozenset({"executableCode", "codeExecutionResult", "toolCall", "toolResponse"})
+# Members that say something of a part which consists of something else.
+REMARKS = frozenset({"videoMetadata", "mediaResolution", "partMetadata"})
+
+
+def kept(members: dict[str, Any]) -> dict[str, Any] | None:
+    """As the canonical words keep what one dialect alone says."""
+    return {NAME: members} if members else None
+
+
+def own(native: dict[str, Any] | None) -> dict[str, Any]:
+    """What Gemini said; empty if another dialect, or nobody, said something."""
+    members = native.get(NAME) if native else None
+    return members if isinstance(members, dict) else {}
+
+
+def shown(members: dict[str, Any]) -> str:
+    """What others may show of such a part: code and its output, and nothing of the rest."""
+    code = members.get("executableCode")
+    if isinstance(code, dict) and isinstance(code.get("code"), str):
+        language = code.get("language")
+        return _fenced(code["code"], language.lower() if isinstance(language, str) else "")
+    result = members.get("codeExecutionResult")
+    if isinstance(result, dict) and isinstance(result.get("output"), str):
+        return _fenced(result["output"], "")
+    return ""
+
+
+def _fenced(text: str, language: str) -> str:
+    return f"\n```{language}\n{text.rstrip()}\n```\n"

@@ -1,0 +1,24 @@
+"""What a vendor of this dialect takes, where they differ; OPENAI is what OpenAI itself takes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Accepts:
+    """`cap_field`: where the limit of the answer goes. `thoughts`: the member in which earlier
+    thoughts go back (`chunks`: Mistral's parts of content), None leaves them and all signatures
+    out. `cache_marks`: the member by which parts are marked for the cache, if there is one.
+    `text_parts`: a content that is all text may be an array. `allowed_tools`: a tool choice may
+    name several; else only those are offered.
+    """
+
+    cap_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    thoughts: Literal["reasoning_content", "reasoning", "chunks"] | None = "reasoning_content"
+    cache_marks: Literal["cache_control", "prompt_cache_breakpoint"] | None = None
+    text_parts: bool = True
+    allowed_tools: bool = True
+    top_k: bool = False
+
+
+OPENAI = Accepts()
