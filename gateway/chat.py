@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Kind = Literal["chat", "count", "embed"]
 
 
 @dataclass(slots=True)
@@ -10,7 +12,8 @@ class ChatRequest:
     """A question as it came, and what the gateway must know of it.
 
     `raw` is the body's text, `body` the same parsed. `model` is None where the question names none.
-    `dialect` is the door's; `forwarded` are the caller's headers that a vendor of it may see.
+    `kind`: an answer is wanted, or the question's tokens counted, or its texts embedded. `dialect`
+    is the door's; `forwarded` are the caller's headers that a vendor of it may see.
     """
 
     raw: bytes
@@ -18,6 +21,7 @@ class ChatRequest:
     model: str | None
     stream: bool
     include_usage: bool
+    kind: Kind = "chat"
     dialect: str = "openai"
     forwarded: Mapping[str, str] = field(default_factory=dict)
 

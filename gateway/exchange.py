@@ -18,8 +18,17 @@ import orjson
 
 from gateway.chat import ChatRequest, Learned
 from gateway.context import Gateway
+from gateway.dialects.openai import usage_of
 from gateway.dialects.passage import Passage
-from gateway.dialects.translation import in_dialect, is_answer, stream_passage, whole_answer
+from gateway.dialects.translation import (
+    count_answer,
+    count_of,
+    counted,
+    in_dialect,
+    is_answer,
+    stream_passage,
+    whole_answer,
+)
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
 from gateway.hangup import INTERIM, Watched
 from gateway.providers.base import Question, Target
@@ -199,6 +208,11 @@ def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
 
 
+def estimated_tokens(request: ChatRequest) -> int:
+    """What a question's text comes to, where nobody counts it."""
+    return math.ceil(len(request.raw) / _CHARS_PER_TOKEN)
+
+
 def text_size(body: dict[str, Any]) -> int:
     """Characters of text in a question; images and other data do not count."""
     size = 0
@@ -277,6 +291,9 @@ def _from_target(
     """One target's answer, after as many tries as it is worth."""
     settings = exchange.gateway.settings.upstream
     exchange.target = target
+    if request.kind == "count" and target.provider.speaks[0] == "openai":
+        yield count_answer(request.dialect, estimated_tokens(request))
+        return
     question = _question(client, request, target)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
@@ -298,7 +315,12 @@ def _from_target(
 def _question(client: Client, request: ChatRequest, target: Target) -> Question:
     """The question as this target gets it. Raises BadRequest for what it cannot honour."""
     provider = target.provider
-    sent, unsaid = in_dialect(request, provider.dialect, target.model)
+    if request.kind == "embed":
+        return provider.write_embeddings(request, target.model)
+    dialect = provider.dialect_for(request.dialect)
+    if request.kind == "count":
+        return provider.write_count(counted(request, dialect, target.model), target.model)
+    sent, unsaid = in_dialect(request, dialect, target.model)
     question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
     dropped = (*unsaid, *question.dropped)
     if dropped and client.strict_params:
@@ -389,12 +411,24 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise judge_inside(raw.decode(errors="replace"), _key(target)) from None
-    if not is_answer(target.provider.dialect, body):
+    if not is_answer(question.request, body):
         found = body if isinstance(body, dict) and body.get("error") else raw.decode()
         raise judge_inside(found, _key(target))
     exchange.first_byte = exchange.elapsed()
-    assert exchange.request is not None
-    return whole_answer(exchange.request, question.request, raw, body, exchange.learned)
+    asked, sent = exchange.request, question.request
+    assert asked is not None
+    if asked.kind == "embed":
+        return _embeddings(exchange, target, raw, body)
+    if asked.kind == "count":
+        same = asked.dialect == sent.dialect
+        return raw if same else count_answer(asked.dialect, count_of(sent.dialect, body))
+    return whole_answer(asked, sent, raw, body, exchange.learned)
+
+
+def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, Any]) -> bytes:
+    said = target.provider.read_embeddings(body, target.model)
+    exchange.learned.usage = usage_of(said.get("usage"))
+    return raw if said is body else orjson.dumps(said)
 
 
 def _stream(

@@ -1,5 +1,6 @@
-"""The Anthropic door: Messages."""
+"""The Anthropic door: Messages, and the tokens of a question."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -20,6 +21,15 @@ _FORWARDED = {
 @bp.post("/v1/messages")
 def messages() -> Response:
     return reply("anthropic", _ask)
+
+
+@bp.post("/v1/messages/count_tokens")
+def count_tokens() -> Response:
+    return reply("anthropic", _ask_count)
+
+
+def _ask_count(exchange: Exchange) -> ChatRequest:
+    return replace(_ask(exchange), kind="count", stream=False)
 
 
 def _ask(exchange: Exchange) -> ChatRequest:

@@ -1,4 +1,4 @@
-"""The OpenAI door: chat completions."""
+"""The OpenAI door: chat completions and embeddings."""
 
 from flask import Blueprint, Response, request
 
@@ -15,6 +15,15 @@ bp = Blueprint("openai_api", __name__)
 @bp.post("/chat/completions")
 def chat_completions() -> Response:
     return reply("openai", _ask)
+
+
+@bp.post("/v1/embeddings")
+def embeddings() -> Response:
+    return reply("openai", _ask_embeddings)
+
+
+def _ask_embeddings(exchange: Exchange) -> ChatRequest:
+    return openai.read_embeddings_request(access.admitted_body(exchange, request.environ))
 
 
 def _ask(exchange: Exchange) -> ChatRequest:

@@ -36,7 +36,7 @@ def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> Response:
     if asked is None or not asked.stream:
         next(blocks, None)
         return Reply([first], 200, _headers(exchange), "application/json")
-    dialect = DIALECTS[door]
+    dialect = DIALECTS[asked.dialect]
     exchange.commit(_probe(dialect, environ))
     headers = [*_headers(exchange), *_STREAM_HEADERS]
     return Reply(StreamBody(exchange, dialect, first, blocks), 200, headers, dialect.STREAM_TYPE)

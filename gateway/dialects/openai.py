@@ -24,6 +24,7 @@ from gateway.dialects.checks import (
     Check,
     check_fields,
     is_number,
+    missing,
     parse_object,
     wrong,
 )
@@ -76,6 +77,19 @@ def read_request(raw: bytes) -> ChatRequest:
         stream=bool(body.get("stream")),
         include_usage=bool(options.get("include_usage")),
     )
+
+
+def read_embeddings_request(raw: bytes) -> ChatRequest:
+    """A question for embeddings. Raises BadRequest that names the field at fault."""
+    body = parse_object(raw)
+    check_fields(body, FIELDS)
+    given = body.get("input")
+    if given is None:
+        raise missing("input")
+    if not isinstance(given, (str, list)) or not given:
+        raise wrong("input", "a string, or an array of strings or tokens")
+    model = body.get("model") or None
+    return ChatRequest(raw, body, model, False, False, kind="embed")
 
 
 def _check_messages(messages: Any) -> None:

@@ -6,7 +6,7 @@ import orjson
 
 from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
-from gateway.dialects import openai
+from gateway.dialects import anthropic, gemini, openai
 from gateway.dialects.passage import Overheard, Passage, Translated, noted
 from gateway.dialects.table import DIALECTS
 
@@ -14,6 +14,7 @@ from gateway.dialects.table import DIALECTS
 _MARKS = {
     "openai": ("choices",),
     "anthropic": ("content",),
+    "responses": ("output",),
     "gemini": ("candidates", "promptFeedback", "usageMetadata"),
 }
 
@@ -72,8 +73,38 @@ def whole_answer(
     return orjson.dumps(DIALECTS[asked.dialect].write_answer(events, model))
 
 
-def is_answer(dialect: str, body: Any) -> bool:
+def counted(request: ChatRequest, dialect: str, model: str) -> ChatRequest:
+    """A question whose tokens are to be counted, as a vendor of `dialect` wants to be asked."""
+    if request.dialect == dialect:
+        return request
+    read = gemini.read_count if request.dialect == "gemini" else DIALECTS[request.dialect].read_chat
+    written = DIALECTS[dialect].write_chat(read(request.body), model, stream=False)
+    if dialect == "gemini":
+        body = gemini.count_tokens_body(written, model)
+    else:
+        body = anthropic.count_tokens_body(written.body)
+    raw = orjson.dumps(body)
+    return ChatRequest(raw, body, model, False, False, kind="count", dialect=dialect)
+
+
+def count_of(dialect: str, body: Any) -> int:
+    """The count in a vendor's answer."""
+    if dialect == "gemini":
+        return gemini.read_token_count(body)
+    count = body.get("input_tokens") if isinstance(body, dict) else None
+    return count if isinstance(count, int) else 0
+
+
+def count_answer(door: str, count: int) -> bytes:
+    """A count in the door's words."""
+    body = gemini.token_count_body(count) if door == "gemini" else {"input_tokens": count}
+    return orjson.dumps(body)
+
+
+def is_answer(sent: ChatRequest, body: Any) -> bool:
     """Whether a vendor's JSON is an answer at all, and not an error, or something else."""
     if not isinstance(body, dict) or body.get("error"):
         return False
-    return any(body.get(mark) is not None for mark in _MARKS[dialect])
+    if sent.kind != "chat":
+        return True
+    return any(body.get(mark) is not None for mark in _MARKS[sent.dialect])

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from gateway.chat import ChatRequest
 from gateway.dialects.splice import value_of
 from gateway.providers.base import NO_HEADERS, Credentials, Provider
 from gateway.providers.quirks import Draft
@@ -27,6 +28,9 @@ class Anthropic(Provider):
             "anthropic-version": VERSION,
             **{name: forwarded[name] for name in _FORWARDED if name in forwarded},
         }
+
+    def _path(self, request: ChatRequest) -> str:
+        return f"{self.chat_path}/count_tokens" if request.kind == "count" else self.chat_path
 
     def clean_base_url(self, base_url: str) -> str:
         return base_url.rstrip("/").removesuffix(self.chat_path).removesuffix("/v1")
@@ -60,10 +64,11 @@ def _rows(body: Any) -> list[dict[str, Any]]:
 ANTHROPIC = Anthropic(
     id="anthropic",
     title="Anthropic",
-    dialect="anthropic",
+    speaks=("anthropic",),
     base_url="https://api.anthropic.com",
     key_header="x-api-key",
     chat_path="/v1/messages",
+    embed_path=None,
     models_path="/v1/models?limit=1000",
     stream_usage="given",
 )

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from gateway.chat import ChatRequest
-from gateway.errors import UpstreamError
+from gateway.errors import BadRequest, UpstreamError
 from gateway.providers.failures import judge
 from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
 from gateway.upstream import Answer, Upstream, prepared
@@ -49,19 +49,21 @@ class Question:
 class Provider:
     """A vendor. Most speak OpenAI's chat completions and are one row of this class.
 
-    `base_url` None: there is no usual address. `key`: whether it wants one. `models_path` None: it
-    has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or "given"
-    (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if the
-    question names none.
+    `speaks`: its dialects; others are translated into the first. `base_url` None: there is no usual
+    address. `key`: whether it wants one. `embed_path` None: it has no embeddings. `models_path`
+    None: it has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or
+    "given" (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if
+    the question names none.
     """
 
     id: str
     title: str
-    dialect: str = "openai"
+    speaks: tuple[str, ...] = ("openai",)
     base_url: str | None = None
     key: Literal["required", "optional"] = "required"
     key_header: str = "Authorization"
     chat_path: str = "/chat/completions"
+    embed_path: str | None = "/embeddings"
     models_path: str | None = "/models"
     models: tuple[str, ...] = ()
     stream_usage: Literal["ask", "given"] = "ask"
@@ -71,11 +73,20 @@ class Provider:
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
         """Sends the question. Raises UpstreamError; the answer is still to be read."""
         headers = self.headers(target.credentials, question.request.forwarded)
-        url = self.chat_url(target, question.request.stream)
+        url = self.url(target, question.request)
         return upstream.send(prepared("POST", url, headers, question.body))
 
-    def chat_url(self, target: Target, stream: bool) -> str:
-        return target.credentials.base_url + self.chat_path
+    def dialect_for(self, door: str) -> str:
+        """The door's own dialect if it is spoken here, so that nothing needs translating."""
+        return door if door in self.speaks else self.speaks[0]
+
+    def url(self, target: Target, request: ChatRequest) -> str:
+        return target.credentials.base_url + self._path(request)
+
+    def _path(self, request: ChatRequest) -> str:
+        if request.kind == "embed":
+            return self.embed_path or ""
+        return "/responses" if request.dialect == "responses" else self.chat_path
 
     def models_url(self, credentials: Credentials) -> str | None:
         return None if self.models_path is None else credentials.base_url + self.models_path
@@ -100,6 +111,24 @@ class Provider:
         if self.base_url is not None and not self.base_url.endswith("/v1"):
             cleaned = cleaned.removesuffix("/v1")
         return cleaned
+
+    def write_embeddings(self, request: ChatRequest, model: str) -> Question:
+        """A question for embeddings. Raises BadRequest if there are none here."""
+        if self.embed_path is None:
+            raise BadRequest(f"{self.title} has no embeddings", param="model")
+        draft = Draft(request)
+        self._name(draft, model)
+        return Question(request, draft.text())
+
+    def read_embeddings(self, body: dict[str, Any], model: str) -> dict[str, Any]:
+        """The answer in OpenAI's shape."""
+        return body
+
+    def write_count(self, request: ChatRequest, model: str) -> Question:
+        """A question whose tokens are to be counted, in a dialect that is spoken here."""
+        draft = Draft(request)
+        self._name(draft, model)
+        return Question(request, draft.text())
 
     def write(
         self, request: ChatRequest, model: str, system_prompt: str | None, max_tokens: int | None

@@ -7,9 +7,11 @@ from urllib.parse import quote
 
 import orjson
 
+from gateway.chat import ChatRequest
+from gateway.dialects import gemini
 from gateway.dialects.splice import Edits, value_of
 from gateway.errors import UpstreamError
-from gateway.providers.base import Provider, Target
+from gateway.providers.base import Provider, Question, Target
 from gateway.providers.failures import judge
 from gateway.providers.quirks import Draft
 
@@ -22,10 +24,9 @@ _SYSTEM = ("systemInstruction", "system_instruction")
 class Gemini(Provider):
     """Relays generateContent as it came; other dialects are translated before they get here."""
 
-    def chat_url(self, target: Target, stream: bool) -> str:
+    def url(self, target: Target, request: ChatRequest) -> str:
         base = target.credentials.base_url
-        method = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        return f"{base}/v1beta/{model_path(target.model)}:{method}"
+        return f"{base}/v1beta/{model_path(target.model)}:{_method(request)}"
 
     def clean_base_url(self, base_url: str) -> str:
         return base_url.rstrip("/").removesuffix("/v1beta").removesuffix("/v1")
@@ -40,8 +41,19 @@ class Gemini(Provider):
         self, status: int, headers: Mapping[str, str], raw: bytes, key: str | None
     ) -> UpstreamError:
         """A bad key is a 400 here, and the time to wait stands in the body."""
-        error = judge(status, headers, raw, key)
+        found = _parsed(raw)
+        error = judge(401 if gemini.is_bad_key(found) else status, headers, raw, key)
+        if error.retry_after is None and (delay := gemini.retry_delay(found)) is not None:
+            error.retry_after = delay
+            error.headers["retry-after"] = f"{delay:g}"
         return error
+
+    def write_embeddings(self, request: ChatRequest, model: str) -> Question:
+        body = gemini.write_embeddings(request.body, model)
+        return Question(request, orjson.dumps(body))
+
+    def read_embeddings(self, body: dict[str, Any], model: str) -> dict[str, Any]:
+        return gemini.read_embeddings(body, model)
 
     def _name(self, draft: Draft, model: str) -> None:
         """The model stands in the URL."""
@@ -67,6 +79,21 @@ class Gemini(Provider):
         draft.replace[name] = Edits({member: orjson.dumps(cap)}).apply(text or b"{}")
 
 
+def _parsed(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _method(request: ChatRequest) -> str:
+    if request.kind == "count":
+        return "countTokens"
+    if request.kind == "embed":
+        return "batchEmbedContents"
+    return "streamGenerateContent?alt=sse" if request.stream else "generateContent"
+
+
 def model_path(model: str) -> str:
     """`models/x`, or a longer name (`tunedModels/x`) as it is."""
     return quote(model if "/" in model else f"models/{model}", safe="/")
@@ -75,7 +102,7 @@ def model_path(model: str) -> str:
 GEMINI = Gemini(
     id="gemini",
     title="Gemini",
-    dialect="gemini",
+    speaks=("gemini",),
     base_url="https://generativelanguage.googleapis.com",
     key_header="x-goog-api-key",
     models_path="/v1beta/models?pageSize=1000",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.chat import ChatRequest
+from gateway.chat import ChatRequest, Kind
 from gateway.dialects.checks import OBJECT, OBJECTS, check_fields, missing, parse_object, wrong
 
 _FIELDS = {
@@ -15,11 +15,13 @@ _FIELDS = {
 }
 
 
-def read_request(raw: bytes, model: str, *, stream: bool) -> ChatRequest:
+def read_request(raw: bytes, model: str, *, kind: Kind, stream: bool) -> ChatRequest:
     """The question in a body; model and stream come from the URL. Raises BadRequest."""
     body: dict[str, Any] = parse_object(raw)
     check_fields(body, _FIELDS)
     contents = body.get("contents")
+    if contents is None and kind == "count" and "generateContentRequest" in body:
+        contents = []
     if contents is None:
         raise missing("contents")
     if not isinstance(contents, (dict, list, str)):
@@ -28,5 +30,5 @@ def read_request(raw: bytes, model: str, *, stream: bool) -> ChatRequest:
         if not isinstance(content, (dict, str)):
             raise wrong(f"contents[{index}]", "an object")
     return ChatRequest(
-        raw=raw, body=body, model=model, stream=stream, include_usage=True, dialect="gemini"
+        raw, body, model, stream, include_usage=True, kind=kind, dialect="gemini"
     )
