@@ -434,8 +434,17 @@ def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, 
 def _stream(
     exchange: Exchange, reply: Answer, target: Target, question: Question
 ) -> Iterator[bytes]:
-    learned = exchange.learned
     passage = _passage(exchange, question)
+    try:
+        yield from _passing(exchange, reply, target, passage)
+    finally:
+        passage.measure()
+
+
+def _passing(
+    exchange: Exchange, reply: Answer, target: Target, passage: Passage
+) -> Iterator[bytes]:
+    learned = exchange.learned
     try:
         for block in _arriving(exchange, reply):
             passed = passage.feed(block) if block else SILENCE

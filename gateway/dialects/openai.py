@@ -223,6 +223,7 @@ _TELLING_UNLESS_NULL = (
     (b'"finish_reason"', b'"finish_reason":null', b'"finish_reason": null'),
     (b'"usage"', b'"usage":null', b'"usage": null'),
 )
+_KEPT_UNMEASURED = 32 * 1024
 _WITHOUT_USAGE = Edits(drop=frozenset({"usage"}))
 
 
@@ -239,7 +240,8 @@ def _telling_events(block: bytes) -> list[tuple[int, int]]:
             places.append(at)
             at = block.find(name, at + 1)
     for name, null, spaced in _TELLING_UNLESS_NULL:
-        left = block.count(name) - block.count(null) - block.count(spaced)
+        left = block.count(name) - block.count(null)
+        left -= block.count(spaced) if left else 0
         at = len(block)
         while left > 0:  # they come last, so they are looked for from the end
             at = block.rfind(name, 0, at)
@@ -277,6 +279,8 @@ class StreamMeter:
         self._cutter = Cutter(limit)
         self._unfinished = set(range(choices))
         self._begun = False
+        self._unmeasured: list[bytes] = []
+        self._unmeasured_size = 0
         self.failure: Any = None
 
     def feed(self, data: bytes) -> bytes:
@@ -295,12 +299,26 @@ class StreamMeter:
     def _read(self, block: bytes) -> bytes:
         if not self._begun:
             self._begin(block)
-        learned = self._learned
-        learned.delivered += sum(map(len, _PIECE.findall(block)))
+        self._hold(block)
         block = self._kept(block)
         if self._hide_usage:
-            block = block.replace(b',"usage":null', b"").replace(b', "usage": null', b"")
+            shown = block.replace(b',"usage":null', b"")
+            unchanged = len(shown) == len(block)
+            return block.replace(b', "usage": null', b"") if unchanged else shown
         return block
+
+    def _hold(self, block: bytes) -> None:
+        """Text is measured only if no usage comes; until then the last of it is kept."""
+        self._unmeasured.append(block)
+        self._unmeasured_size += len(block)
+        if self._unmeasured_size > _KEPT_UNMEASURED:
+            self.measure()
+
+    def measure(self) -> None:
+        """Adds what was handed on to the size of the delivered text."""
+        blocks, self._unmeasured, self._unmeasured_size = self._unmeasured, [], 0
+        if self._learned.usage is None:
+            self._learned.delivered += sum(map(len, _PIECE.findall(b"".join(blocks))))
 
     def _begin(self, block: bytes) -> None:
         for event in events(block):

@@ -35,6 +35,9 @@ class Passage(Protocol):
 
     def finish(self) -> bytes: ...
 
+    def measure(self) -> None:
+        """Brings `Learned.delivered` up to date, however the stream has ended."""
+
 
 def note(event: Event, learned: Learned) -> None:
     """Takes down what the record wants to know of one event."""
@@ -77,6 +80,9 @@ class Overheard:
         self._learned.ended = self._reader.ended
         return passed
 
+    def measure(self) -> None:
+        """Done with each event."""
+
     def _listen(self, block: bytes) -> bytes:
         reader, passed = self._reader, 0
         for event in events(block):
@@ -115,6 +121,9 @@ class Translated:
             out += self._writer.write(event)
         self._learned.ended = self._reader.ended
         return out + self._writer.end() if self._reader.ended else out
+
+    def measure(self) -> None:
+        """Done with each event."""
 
     def _written(self, block: bytes) -> bytes:
         reader, write, learned = self._reader, self._writer.write, self._learned
