@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from gateway import commands, config
 from gateway.blueprints import BLUEPRINTS
 from gateway.blueprints.protection import security_headers
-from gateway.blueprints.replies import Reply, failure
+from gateway.blueprints.replies import Reply, door_of, failure
 from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
@@ -120,7 +120,7 @@ def _secure(response: Response) -> Response:
 
 
 def _tell(error: GatewayError) -> Response:
-    return failure(error, new_request_id())
+    return failure(error, door_of(request), new_request_id())
 
 
 def _tell_http(error: HTTPException) -> Response | tuple[str, int]:

@@ -1,14 +1,19 @@
 """The gateway's own words for what is asked and what is learned while it is answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Kind = Literal["chat", "count", "embed"]
 
 
 @dataclass(slots=True)
 class ChatRequest:
     """A question as it came, and what the gateway must know of it.
 
-    `raw` is the body's text, `body` the same parsed. `model` is None where the body names none.
+    `raw` is the body's text, `body` the same parsed. `model` is None where the question names none.
+    `kind`: an answer is wanted, or the question's tokens counted, or its texts embedded. `dialect`
+    is the door's; `forwarded` are the caller's headers that a vendor of it may see.
     """
 
     raw: bytes
@@ -16,6 +21,9 @@ class ChatRequest:
     model: str | None
     stream: bool
     include_usage: bool
+    kind: Kind = "chat"
+    dialect: str = "openai"
+    forwarded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -17,11 +18,21 @@ import orjson
 
 from gateway.chat import ChatRequest, Learned
 from gateway.context import Gateway
-from gateway.dialects import openai
+from gateway.dialects.openai import usage_of
+from gateway.dialects.passage import Passage
+from gateway.dialects.translation import (
+    count_answer,
+    count_of,
+    counted,
+    in_dialect,
+    is_answer,
+    stream_passage,
+    whole_answer,
+)
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
 from gateway.hangup import INTERIM, Watched
 from gateway.providers.base import Question, Target
-from gateway.providers.failures import judge, judge_inside
+from gateway.providers.failures import judge_inside
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
@@ -197,6 +208,11 @@ def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
 
 
+def estimated_tokens(request: ChatRequest) -> int:
+    """What a question's text comes to, where nobody counts it."""
+    return math.ceil(len(request.raw) / _CHARS_PER_TOKEN)
+
+
 def text_size(body: dict[str, Any]) -> int:
     """Characters of text in a question; images and other data do not count."""
     size = 0
@@ -275,16 +291,10 @@ def _from_target(
     """One target's answer, after as many tries as it is worth."""
     settings = exchange.gateway.settings.upstream
     exchange.target = target
-    question = target.provider.write(
-        request, target.model, client.system_prompt, client.max_output_tokens
-    )
-    if question.dropped and client.strict_params:
-        raise BadRequest(
-            f"{target.provider.title} does not know `{question.dropped[0]}`, and this client "
-            "allows no parameter to be dropped (strict_params)",
-            param=question.dropped[0],
-            code="unsupported_parameter",
-        )
+    if request.kind == "count" and target.provider.speaks[0] == "openai":
+        yield count_answer(request.dialect, estimated_tokens(request))
+        return
+    question = _question(client, request, target)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
@@ -300,6 +310,27 @@ def _from_target(
             if last or exchange.committed:
                 raise
             time.sleep(pause or 0)
+
+
+def _question(client: Client, request: ChatRequest, target: Target) -> Question:
+    """The question as this target gets it. Raises BadRequest for what it cannot honour."""
+    provider = target.provider
+    if request.kind == "embed":
+        return provider.write_embeddings(request, target.model)
+    dialect = provider.dialect_for(request.dialect)
+    if request.kind == "count":
+        return provider.write_count(counted(request, dialect, target.model), target.model)
+    sent, unsaid = in_dialect(request, dialect, target.model)
+    question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
+    dropped = (*unsaid, *question.dropped)
+    if dropped and client.strict_params:
+        raise BadRequest(
+            f"{provider.title} does not know `{dropped[0]}`, and this client allows no parameter "
+            "to be dropped (strict_params)",
+            param=dropped[0],
+            code="unsupported_parameter",
+        )
+    return replace(question, dropped=dropped)
 
 
 def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamError) -> None:
@@ -330,11 +361,12 @@ def _attempt(exchange: Exchange, target: Target, question: Question) -> Iterator
     try:
         yield from _head(exchange, reply, question.request.stream)
         if not 200 <= reply.status < 300:
-            raise judge(reply.status, reply.headers, _body(exchange, reply), _key(target))
+            raw = _body(exchange, reply)
+            raise target.provider.judge(reply.status, reply.headers, raw, _key(target))
         if question.request.stream:
             yield from _stream(exchange, reply, target, question)
         else:
-            yield _whole(exchange, reply, target)
+            yield _whole(exchange, reply, target, question)
     finally:
         reply.close()
 
@@ -373,50 +405,78 @@ def _body(exchange: Exchange, reply: Answer) -> bytes:
         raise _too_slow(f"Upstream fell silent for {settings.idle_timeout:g} s") from None
 
 
-def _whole(exchange: Exchange, reply: Answer, target: Target) -> bytes:
+def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question) -> bytes:
     raw = _body(exchange, reply)
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise judge_inside(raw.decode(errors="replace"), _key(target)) from None
-    if not isinstance(body, dict) or body.get("error") or not isinstance(body.get("choices"), list):
+    if not is_answer(question.request, body):
         found = body if isinstance(body, dict) and body.get("error") else raw.decode()
         raise judge_inside(found, _key(target))
     exchange.first_byte = exchange.elapsed()
-    openai.meter_answer(body, exchange.learned)
-    return raw
+    asked, sent = exchange.request, question.request
+    assert asked is not None
+    if asked.kind == "embed":
+        return _embeddings(exchange, target, raw, body)
+    if asked.kind == "count":
+        same = asked.dialect == sent.dialect
+        return raw if same else count_answer(asked.dialect, count_of(sent.dialect, body))
+    return whole_answer(asked, sent, raw, body, exchange.learned)
+
+
+def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, Any]) -> bytes:
+    said = target.provider.read_embeddings(body, target.model)
+    exchange.learned.usage = usage_of(said.get("usage"))
+    return raw if said is body else orjson.dumps(said)
 
 
 def _stream(
     exchange: Exchange, reply: Answer, target: Target, question: Question
 ) -> Iterator[bytes]:
-    settings = exchange.gateway.settings.upstream
+    passage = _passage(exchange, question)
+    try:
+        yield from _passing(exchange, reply, target, passage)
+    finally:
+        passage.measure()
+
+
+def _passing(
+    exchange: Exchange, reply: Answer, target: Target, passage: Passage
+) -> Iterator[bytes]:
     learned = exchange.learned
-    hide = question.usage_added
-    choices = question.request.body.get("n") or 1
-    meter = openai.StreamMeter(
-        learned, hide_usage=hide, limit=settings.max_event_mb << 20, choices=choices
-    )
     try:
         for block in _arriving(exchange, reply):
-            passed = meter.feed(block) if block else SILENCE
+            passed = passage.feed(block) if block else SILENCE
             if exchange.first_byte is None:
                 passed = _begun(exchange, passed)
             yield passed
-            if meter.failure is not None:
-                raise judge_inside(meter.failure, _key(target))
+            if passage.failure is not None:
+                raise judge_inside(passage.failure, _key(target))
     except TooLong as error:
         raise UpstreamError(f"Upstream sent {error}") from None
     except UpstreamError:
         # The connection broke, but everything had been said.
         if not learned.ended:
             raise
-    if rest := meter.finish():
+    if rest := passage.finish():
         yield _begun(exchange, rest)
-    if meter.failure is not None:
-        raise judge_inside(meter.failure, _key(target))
+    if passage.failure is not None:
+        raise judge_inside(passage.failure, _key(target))
     if not learned.ended:
         raise UpstreamError("Upstream ended the stream in the middle", code="upstream_truncated")
+
+
+def _passage(exchange: Exchange, question: Question) -> Passage:
+    limit = exchange.gateway.settings.upstream.max_event_mb << 20
+    assert exchange.request is not None
+    return stream_passage(
+        exchange.request,
+        question.request,
+        exchange.learned,
+        hide_usage=question.usage_added,
+        limit=limit,
+    )
 
 
 def _begun(exchange: Exchange, passed: bytes) -> bytes:

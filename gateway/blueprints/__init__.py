@@ -1,7 +1,23 @@
 """HTTP in, HTTP out. BLUEPRINTS is the one list of them; `app.create_app` registers it."""
 
-from gateway.blueprints import health, metrics, openai_api
+from gateway.blueprints import (
+    anthropic_api,
+    health,
+    legacy_proxy,
+    metrics,
+    models,
+    openai_api,
+)
 from gateway.blueprints.admin.api import bp as admin_api
 from gateway.blueprints.admin.pages import bp as admin_pages
 
-BLUEPRINTS = (openai_api.bp, health.bp, metrics.bp, admin_api, admin_pages)
+BLUEPRINTS = (
+    openai_api.bp,
+    anthropic_api.bp,
+    legacy_proxy.bp,
+    models.bp,
+    health.bp,
+    metrics.bp,
+    admin_api,
+    admin_pages,
+)

@@ -2,12 +2,15 @@
 
 import time
 from typing import Any
+from urllib.parse import parse_qs
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 
 from gateway import limits
+from gateway.blueprints.body import read_body
 from gateway.context import Gateway
 from gateway.errors import Forbidden, RateLimited, Unauthenticated
+from gateway.exchange import Exchange
 from gateway.extensions import limiter
 from gateway.store.clients import Client
 
@@ -35,9 +38,12 @@ def known_client(gateway: Gateway, environ: dict[str, Any]) -> Client:
     return client
 
 
-def admit(gateway: Gateway, client: Client) -> dict[str, str]:
-    """Counts the call against the client's limits; gives the answer's headers on them."""
-    return limits.admit(client, gateway.shared)
+def admitted_body(exchange: Exchange, environ: dict[str, Any]) -> bytes:
+    """Lets the caller in, counts the call, and gives its body. Raises GatewayError."""
+    gateway = exchange.gateway
+    client = exchange.client = known_client(gateway, environ)
+    exchange.limit_headers = limits.admit(client, gateway.shared)
+    return read_body(environ, gateway.settings.server.max_body_mb << 20)
 
 
 def presented_key(environ: dict[str, Any]) -> str | None:
@@ -51,7 +57,17 @@ def presented_key(environ: dict[str, Any]) -> str | None:
             if found:
                 raise Unauthenticated("The request shows two different API keys")
             found = other.strip()
+    if "key=" in environ.get("QUERY_STRING", "") and _takes_key_in_query(environ["PATH_INFO"]):
+        for other in parse_qs(environ["QUERY_STRING"]).get("key", ()):
+            if found and other != found:
+                raise Unauthenticated("The request shows two different API keys")
+            found = other
     return found or None
+
+
+def _takes_key_in_query(path: str) -> bool:
+    """Only Gemini's clients put it there."""
+    return path.startswith(("/v1beta/", "/v1/models"))
 
 
 def _count_stranger(gateway: Gateway, environ: dict[str, Any]) -> None:

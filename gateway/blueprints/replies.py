@@ -5,21 +5,24 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
-from flask import Response, current_app, request
+from flask import Request, Response, current_app, request
 
 from gateway.blueprints.body import drain
 from gateway.blueprints.protection import security_headers
 from gateway.chat import ChatRequest
-from gateway.dialects import openai
+from gateway.dialects.base import Dialect
+from gateway.dialects.table import DIALECTS
 from gateway.errors import ClientHungUp, GatewayError
 from gateway.exchange import SILENCE, Exchange, answer, new_request_id
 
 _STREAM_HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
-_CHUNKED_KEEP_ALIVE = b"%x\r\n%b\r\n" % (len(openai.KEEP_ALIVE), openai.KEEP_ALIVE)
 
 
 def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> Response:
-    """The answer to the current request: its head waits for the answer's first event."""
+    """The answer to the current request, in the dialect of its door.
+
+    The head of a stream waits for the answer's first event.
+    """
     environ = request.environ
     exchange = Exchange(current_app.extensions["gateway"], door, _own_id(environ))
     _watch(exchange, environ)
@@ -28,14 +31,34 @@ def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> Response:
         first = _first(exchange, blocks)
     except GatewayError as error:
         drain(environ)
-        return failure(error, exchange.request_id, _headers(exchange))
+        return failure(error, door, exchange.request_id, _headers(exchange))
     asked = exchange.request
     if asked is None or not asked.stream:
         next(blocks, None)
         return Reply([first], 200, _headers(exchange), "application/json")
-    exchange.commit(_keep_alive(environ))
+    dialect = DIALECTS[asked.dialect]
+    exchange.commit(_probe(dialect, environ))
     headers = [*_headers(exchange), *_STREAM_HEADERS]
-    return Reply(StreamBody(exchange, first, blocks), 200, headers, openai.STREAM_TYPE)
+    return Reply(StreamBody(exchange, dialect, first, blocks), 200, headers, dialect.STREAM_TYPE)
+
+
+def door_of(request: Request) -> str:
+    """Whose dialect a request speaks, by its path, and by its headers where paths are shared."""
+    path = request.path
+    if path.startswith("/v1/messages"):
+        return "anthropic"
+    if path.startswith("/v1beta/"):
+        return "gemini"
+    if path.startswith("/v1/models/") and request.method == "POST":
+        return "gemini"
+    if path.startswith("/v1/models"):
+        if "anthropic-version" in request.headers:
+            return "anthropic"
+        agent = request.headers.get("User-Agent", "")
+        if "x-goog-api-key" in request.headers or "key" in request.args:
+            return "gemini"
+        return "gemini" if agent.startswith("google-genai-sdk") else "openai"
+    return "openai"
 
 
 def said(body: Any) -> Response:
@@ -45,11 +68,11 @@ def said(body: Any) -> Response:
 
 
 def failure(
-    error: GatewayError, request_id: str, headers: list[tuple[str, str]] | None = None
+    error: GatewayError, door: str, request_id: str, headers: list[tuple[str, str]] | None = None
 ) -> Response:
     """An error as an answer of its own."""
     given = dict(headers or [("x-request-id", request_id)]) | error.headers
-    body = orjson.dumps(openai.error_body(error))
+    body = orjson.dumps(DIALECTS[door].error_body(error))
     return Reply([body], error.status, list(given.items()), "application/json")
 
 
@@ -74,8 +97,12 @@ class Reply(Response):
 class StreamBody:
     """A streamed answer as WSGI reads it. `close` is called in the end, whatever happened."""
 
-    def __init__(self, exchange: Exchange, first: bytes, blocks: Iterator[bytes]) -> None:
+    def __init__(
+        self, exchange: Exchange, dialect: Dialect, first: bytes, blocks: Iterator[bytes]
+    ) -> None:
         self._exchange = exchange
+        self._dialect = dialect
+        self._keep_alive = dialect.KEEP_ALIVE or b""
         self._first = first
         self._blocks: Any = blocks
         self._over = False
@@ -89,7 +116,7 @@ class StreamBody:
     def __next__(self) -> bytes:
         if self._first is not None:
             first, self._first = self._first, None  # type: ignore[assignment]
-            return first or openai.KEEP_ALIVE
+            return first or self._keep_alive
         if self._over:
             raise StopIteration
         exchange = self._exchange
@@ -98,7 +125,7 @@ class StreamBody:
             exchange.hurry()
             while not (block := next(self._blocks)):
                 if time.monotonic() - self._sent_at >= self._interval:
-                    block = openai.KEEP_ALIVE
+                    block = self._keep_alive
                     break
             self._sent_at = time.monotonic()
             return bytes(block)
@@ -106,7 +133,7 @@ class StreamBody:
             raise StopIteration from None
         except GatewayError as error:
             self._over = True
-            return openai.error_event(error)
+            return self._dialect.error_event(error)
         finally:
             exchange.waits = False
 
@@ -129,6 +156,8 @@ def _first(exchange: Exchange, blocks: Iterator[bytes]) -> bytes:
 
 def _headers(exchange: Exchange) -> list[tuple[str, str]]:
     headers = [("x-request-id", exchange.request_id)]
+    if exchange.door == "anthropic":
+        headers.append(("request-id", exchange.request_id))
     target = exchange.target
     if target is not None:
         headers += (
@@ -161,5 +190,9 @@ def _watch(exchange: Exchange, environ: dict[str, Any]) -> None:
         exchange.watch(socket, interim=environ["SERVER_PROTOCOL"] == "HTTP/1.1")
 
 
-def _keep_alive(environ: dict[str, Any]) -> bytes | None:
-    return _CHUNKED_KEEP_ALIVE if environ["SERVER_PROTOCOL"] == "HTTP/1.1" else None
+def _probe(dialect: Dialect, environ: dict[str, Any]) -> bytes | None:
+    """What may be sent at any time between two blocks, as a chunk of the body."""
+    line = dialect.KEEP_ALIVE
+    if line is None or environ["SERVER_PROTOCOL"] != "HTTP/1.1":
+        return None
+    return b"%x\r\n%b\r\n" % (len(line), line)

@@ -5,13 +5,29 @@ The facts are those of the openai package's types (3.54) and of recorded traffic
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
 import orjson
 
 from gateway.chat import ChatRequest, Learned, Usage
+from gateway.dialects.checks import (
+    COUNT,
+    FLAG,
+    INTEGER,
+    NUMBER,
+    OBJECT,
+    OBJECTS,
+    TEXT,
+    TEXT_OR_OBJECT,
+    TEXTS,
+    Check,
+    check_fields,
+    is_number,
+    missing,
+    parse_object,
+    wrong,
+)
 from gateway.dialects.splice import Edits
 from gateway.errors import BadRequest, GatewayError
 from gateway.sse import Cutter, data_of, events, is_event
@@ -22,93 +38,36 @@ STREAM_TYPE = "text/event-stream; charset=utf-8"
 
 _MOST_TOKENS = 10**15
 
-Check = tuple[Callable[[Any], bool], str]
-
-
-def _is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _is_count(value: Any) -> bool:
-    return _is_int(value) and value >= 1
-
-
-_TEXT: Check = (_is_text, "a string")
-_NUMBER: Check = (_is_number, "a number")
-_COUNT: Check = (_is_count, "an integer of at least 1")
-_FLAG: Check = (_is_flag, "true or false")
-_OBJECT: Check = (_is_object, "an object")
-_OBJECTS: Check = (
-    lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
-    "an array of objects",
-)
-
 # Null is what the SDKs send for "not given", so it passes everywhere but in `messages`.
 FIELDS: dict[str, Check] = {
-    "model": _TEXT,
-    "stream": _FLAG,
-    "stream_options": _OBJECT,
-    "n": _COUNT,
-    "max_tokens": _COUNT,
-    "max_completion_tokens": _COUNT,
-    "temperature": _NUMBER,
-    "top_p": _NUMBER,
-    "frequency_penalty": _NUMBER,
-    "presence_penalty": _NUMBER,
-    "seed": (_is_int, "an integer"),
-    "logprobs": _FLAG,
-    "top_logprobs": (_is_int, "an integer"),
-    "logit_bias": _OBJECT,
-    "stop": (
-        lambda value: (
-            isinstance(value, str)
-            or (isinstance(value, list) and all(isinstance(item, str) for item in value))
-        ),
-        "a string or an array of strings",
-    ),
-    "tools": _OBJECTS,
-    "tool_choice": (lambda value: isinstance(value, (str, dict)), "a string or an object"),
-    "parallel_tool_calls": _FLAG,
-    "response_format": _OBJECT,
-    "user": _TEXT,
-    "metadata": _OBJECT,
+    "model": TEXT,
+    "stream": FLAG,
+    "stream_options": OBJECT,
+    "n": COUNT,
+    "max_tokens": COUNT,
+    "max_completion_tokens": COUNT,
+    "temperature": NUMBER,
+    "top_p": NUMBER,
+    "frequency_penalty": NUMBER,
+    "presence_penalty": NUMBER,
+    "seed": INTEGER,
+    "logprobs": FLAG,
+    "top_logprobs": INTEGER,
+    "logit_bias": OBJECT,
+    "stop": TEXTS,
+    "tools": OBJECTS,
+    "tool_choice": TEXT_OR_OBJECT,
+    "parallel_tool_calls": FLAG,
+    "response_format": OBJECT,
+    "user": TEXT,
+    "metadata": OBJECT,
 }
-
-
-def parse_object(raw: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises BadRequest that says what is wrong, and where."""
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not valid JSON: {error}", code="invalid_json") from None
-    if not isinstance(body, dict):
-        raise BadRequest("The body must be a JSON object", code="invalid_json")
-    return body
 
 
 def read_request(raw: bytes) -> ChatRequest:
     """The question in a body. Raises BadRequest that names the field at fault."""
     body = parse_object(raw)
-    for name, value in body.items():
-        check = FIELDS.get(name)
-        if check is not None and value is not None and not check[0](value):
-            raise _wrong(name, check[1])
+    check_fields(body, FIELDS)
     _check_messages(body.get("messages"))
     options = body.get("stream_options") or {}
     return ChatRequest(
@@ -120,6 +79,19 @@ def read_request(raw: bytes) -> ChatRequest:
     )
 
 
+def read_embeddings_request(raw: bytes) -> ChatRequest:
+    """A question for embeddings. Raises BadRequest that names the field at fault."""
+    body = parse_object(raw)
+    check_fields(body, FIELDS)
+    given = body.get("input")
+    if given is None:
+        raise missing("input")
+    if not isinstance(given, (str, list)) or not given:
+        raise wrong("input", "a string, or an array of strings or tokens")
+    model = body.get("model") or None
+    return ChatRequest(raw, body, model, False, False, kind="embed")
+
+
 def _check_messages(messages: Any) -> None:
     if messages is None:
         raise BadRequest(
@@ -128,27 +100,23 @@ def _check_messages(messages: Any) -> None:
             code="missing_required_parameter",
         )
     if not isinstance(messages, list) or not messages:
-        raise _wrong("messages", "an array of at least one message")
+        raise wrong("messages", "an array of at least one message")
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
-            raise _wrong(f"messages[{index}]", "an object")
+            raise wrong(f"messages[{index}]", "an object")
         if not isinstance(message.get("role"), str):
-            raise _wrong(f"messages[{index}].role", "a string")
+            raise wrong(f"messages[{index}].role", "a string")
         content = message.get("content")
         if isinstance(content, list):
             _check_parts(content, index)
         elif content is not None and not isinstance(content, str):
-            raise _wrong(f"messages[{index}].content", "a string or an array of parts")
+            raise wrong(f"messages[{index}].content", "a string or an array of parts")
 
 
 def _check_parts(parts: list[Any], index: int) -> None:
     for at, part in enumerate(parts):
         if not isinstance(part, dict):
-            raise _wrong(f"messages[{index}].content[{at}]", "an object")
-
-
-def _wrong(name: str, wanted: str) -> BadRequest:
-    return BadRequest(f"`{name}` must be {wanted}", param=name)
+            raise wrong(f"messages[{index}].content[{at}]", "an object")
 
 
 def error_body(error: GatewayError, request_id: str = "") -> dict[str, Any]:
@@ -203,7 +171,7 @@ def _output(found: dict[str, Any], reasoning: int | None) -> int | None:
 
 def _count(value: Any) -> int | None:
     """A count as it can be true; the log could not keep any other."""
-    return int(value) if _is_number(value) and 0 <= value <= _MOST_TOKENS else None
+    return int(value) if is_number(value) and 0 <= value <= _MOST_TOKENS else None
 
 
 def _sum(*counts: int | None) -> int | None:
@@ -255,6 +223,7 @@ _TELLING_UNLESS_NULL = (
     (b'"finish_reason"', b'"finish_reason":null', b'"finish_reason": null'),
     (b'"usage"', b'"usage":null', b'"usage": null'),
 )
+_KEPT_UNMEASURED = 32 * 1024
 _WITHOUT_USAGE = Edits(drop=frozenset({"usage"}))
 
 
@@ -271,7 +240,8 @@ def _telling_events(block: bytes) -> list[tuple[int, int]]:
             places.append(at)
             at = block.find(name, at + 1)
     for name, null, spaced in _TELLING_UNLESS_NULL:
-        left = block.count(name) - block.count(null) - block.count(spaced)
+        left = block.count(name) - block.count(null)
+        left -= block.count(spaced) if left else 0
         at = len(block)
         while left > 0:  # they come last, so they are looked for from the end
             at = block.rfind(name, 0, at)
@@ -303,14 +273,14 @@ class StreamMeter:
     instead, and nothing further is handed on.
     """
 
-    def __init__(
-        self, learned: Learned, *, hide_usage: bool, limit: int, choices: int = 1
-    ) -> None:
+    def __init__(self, learned: Learned, *, hide_usage: bool, limit: int, choices: int = 1) -> None:
         self._learned = learned
         self._hide_usage = hide_usage
         self._cutter = Cutter(limit)
         self._unfinished = set(range(choices))
         self._begun = False
+        self._unmeasured: list[bytes] = []
+        self._unmeasured_size = 0
         self.failure: Any = None
 
     def feed(self, data: bytes) -> bytes:
@@ -329,12 +299,26 @@ class StreamMeter:
     def _read(self, block: bytes) -> bytes:
         if not self._begun:
             self._begin(block)
-        learned = self._learned
-        learned.delivered += sum(map(len, _PIECE.findall(block)))
+        self._hold(block)
         block = self._kept(block)
         if self._hide_usage:
-            block = block.replace(b',"usage":null', b"").replace(b', "usage": null', b"")
+            shown = block.replace(b',"usage":null', b"")
+            unchanged = len(shown) == len(block)
+            return block.replace(b', "usage": null', b"") if unchanged else shown
         return block
+
+    def _hold(self, block: bytes) -> None:
+        """Text is measured only if no usage comes; until then the last of it is kept."""
+        self._unmeasured.append(block)
+        self._unmeasured_size += len(block)
+        if self._unmeasured_size > _KEPT_UNMEASURED:
+            self.measure()
+
+    def measure(self) -> None:
+        """Adds what was handed on to the size of the delivered text."""
+        blocks, self._unmeasured, self._unmeasured_size = self._unmeasured, [], 0
+        if self._learned.usage is None:
+            self._learned.delivered += sum(map(len, _PIECE.findall(b"".join(blocks))))
 
     def _begin(self, block: bytes) -> None:
         for event in events(block):

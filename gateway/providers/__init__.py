@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gateway.config import ProviderCredentials, Settings
+from gateway.providers.anthropic import ANTHROPIC
 from gateway.providers.azure import AZURE
 from gateway.providers.base import Provider
+from gateway.providers.gemini import GEMINI
 from gateway.providers.offline import DEMO
 from gateway.providers.openai_compatible import OPENAI_COMPATIBLE
 
 PROVIDERS: Mapping[str, Provider] = {
-    provider.id: provider for provider in (*OPENAI_COMPATIBLE, AZURE, DEMO)
+    provider.id: provider for provider in (*OPENAI_COMPATIBLE, AZURE, ANTHROPIC, GEMINI, DEMO)
 }
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from gateway.chat import ChatRequest
 from gateway.providers.base import Credentials, Provider, Target
 
 # What may stand behind the host in an address as Azure's own pages show it.
@@ -18,13 +19,14 @@ class Azure(Provider):
 
     key_header: str = "api-key"
 
-    def chat_url(self, target: Target) -> str:
+    def url(self, target: Target, request: ChatRequest) -> str:
         host, version = target.credentials.base_url, target.credentials.api_version
         if version is None:
-            return f"{host}/openai/v1/chat/completions"
+            return f"{host}/openai/v1{self._path(request)}"
         deployment = quote(target.model, safe="")
         return (
-            f"{host}/openai/deployments/{deployment}/chat/completions?api-version={quote(version)}"
+            f"{host}/openai/deployments/{deployment}{self._path(request)}"
+            f"?api-version={quote(version)}"
         )
 
     def models_url(self, credentials: Credentials) -> str:

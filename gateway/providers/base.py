@@ -1,11 +1,17 @@
 """What a vendor is: an address, a key header, a dialect and its quirks; and how it is called."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 from gateway.chat import ChatRequest
+from gateway.errors import BadRequest, UpstreamError
+from gateway.providers.failures import judge
 from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
 from gateway.upstream import Answer, Upstream, prepared
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +47,23 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Provider:
-    """A vendor that speaks OpenAI's chat completions. Most are one row of this class.
+    """A vendor. Most speak OpenAI's chat completions and are one row of this class.
 
-    `base_url` None: there is no usual address. `key`: whether it wants one. `models_path` None: it
-    has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or "given"
-    (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if the
-    question names none.
+    `speaks`: its dialects; others are translated into the first. `base_url` None: there is no usual
+    address. `key`: whether it wants one. `embed_path` None: it has no embeddings. `models_path`
+    None: it has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or
+    "given" (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if
+    the question names none.
     """
 
     id: str
     title: str
+    speaks: tuple[str, ...] = ("openai",)
     base_url: str | None = None
     key: Literal["required", "optional"] = "required"
     key_header: str = "Authorization"
     chat_path: str = "/chat/completions"
+    embed_path: str | None = "/embeddings"
     models_path: str | None = "/models"
     models: tuple[str, ...] = ()
     stream_usage: Literal["ask", "given"] = "ask"
@@ -63,16 +72,29 @@ class Provider:
 
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
         """Sends the question. Raises UpstreamError; the answer is still to be read."""
-        headers = self.headers(target.credentials)
-        return upstream.send(prepared("POST", self.chat_url(target), headers, question.body))
+        headers = self.headers(target.credentials, question.request.forwarded)
+        url = self.url(target, question.request)
+        return upstream.send(prepared("POST", url, headers, question.body))
 
-    def chat_url(self, target: Target) -> str:
-        return target.credentials.base_url + self.chat_path
+    def dialect_for(self, door: str) -> str:
+        """The door's own dialect if it is spoken here, so that nothing needs translating."""
+        return door if door in self.speaks else self.speaks[0]
+
+    def url(self, target: Target, request: ChatRequest) -> str:
+        return target.credentials.base_url + self._path(request)
+
+    def _path(self, request: ChatRequest) -> str:
+        if request.kind == "embed":
+            return self.embed_path or ""
+        return "/responses" if request.dialect == "responses" else self.chat_path
 
     def models_url(self, credentials: Credentials) -> str | None:
         return None if self.models_path is None else credentials.base_url + self.models_path
 
-    def headers(self, credentials: Credentials) -> dict[str, str]:
+    def headers(
+        self, credentials: Credentials, forwarded: Mapping[str, str] = NO_HEADERS
+    ) -> dict[str, str]:
+        """What goes up; of the caller's own headers only those that its door forwards."""
         headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",
@@ -90,6 +112,24 @@ class Provider:
             cleaned = cleaned.removesuffix("/v1")
         return cleaned
 
+    def write_embeddings(self, request: ChatRequest, model: str) -> Question:
+        """A question for embeddings. Raises BadRequest if there are none here."""
+        if self.embed_path is None:
+            raise BadRequest(f"{self.title} has no embeddings", param="model")
+        draft = Draft(request)
+        self._name(draft, model)
+        return Question(request, draft.text())
+
+    def read_embeddings(self, body: dict[str, Any], model: str) -> dict[str, Any]:
+        """The answer in OpenAI's shape."""
+        return body
+
+    def write_count(self, request: ChatRequest, model: str) -> Question:
+        """A question whose tokens are to be counted, in a dialect that is spoken here."""
+        draft = Draft(request)
+        self._name(draft, model)
+        return Question(request, draft.text())
+
     def write(
         self, request: ChatRequest, model: str, system_prompt: str | None, max_tokens: int | None
     ) -> Question:
@@ -100,8 +140,7 @@ class Provider:
         draft = Draft(request)
         if self.quirks is not NO_QUIRKS:
             draft.adapt(self.quirks, self.title)
-        if request.model != model or _may_hide_another(request.raw, b'"model"'):
-            draft.set("model", model)
+        self._name(draft, model)
         if max_tokens is not None:
             self._cap(draft, max_tokens)
         usage_added = request.stream and not request.include_usage and self.stream_usage == "ask"
@@ -109,8 +148,17 @@ class Provider:
             given = request.body.get("stream_options") or {}
             draft.set("stream_options", {**given, "include_usage": True})
         if system_prompt is not None:
-            draft.prepend_message("system", system_prompt)
+            self._prompt(draft, system_prompt)
         return Question(request, draft.text(), tuple(draft.hints), usage_added)
+
+    def _name(self, draft: Draft, model: str) -> None:
+        request = draft.request
+        if request.model != model or _may_hide_another(request.raw, b'"model"'):
+            draft.set("model", model)
+
+    def _prompt(self, draft: Draft, prompt: str) -> None:
+        """Puts the client's system prompt before everything else."""
+        draft.prepend_message("system", prompt)
 
     def _cap(self, draft: Draft, cap: int) -> None:
         """Caps the output where more was asked for, or nothing was said."""
@@ -121,6 +169,12 @@ class Provider:
                 draft.set(name, cap)
         if not asked:
             draft.set(self.cap_field, cap)
+
+    def judge(
+        self, status: int, headers: Mapping[str, str], raw: bytes, key: str | None
+    ) -> UpstreamError:
+        """The error that an answer of this status stands for."""
+        return judge(status, headers, raw, key)
 
     def read_models(self, body: Any) -> list[dict[str, Any]]:
         """The models of a list as the vendor words it, each at least with an `id`."""

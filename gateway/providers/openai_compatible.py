@@ -112,6 +112,7 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="openai",
         title="OpenAI",
+        speaks=("openai", "responses"),
         base_url="https://api.openai.com/v1",
         cap_field="max_completion_tokens",
     ),
@@ -238,6 +239,7 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="openrouter",
         title="OpenRouter",
+        speaks=("openai", "responses"),
         base_url="https://openrouter.ai/api/v1",
         stream_usage="given",
     ),

@@ -14,6 +14,7 @@ from gateway.dialects.anthropic.listing import model_entry, models_page
 from gateway.dialects.anthropic.overflow import is_overflow
 from gateway.dialects.anthropic.question_in import read_chat
 from gateway.dialects.anthropic.question_out import count_tokens_body, write_chat
+from gateway.dialects.anthropic.request import read_request
 from gateway.dialects.anthropic.stream_out import StreamWriter
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "models_page",
     "read_answer",
     "read_chat",
+    "read_request",
     "rejects_sampling",
     "status_of",
     "write_answer",

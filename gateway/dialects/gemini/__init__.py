@@ -23,6 +23,7 @@ from gateway.dialects.gemini.failure import (
     retry_delay,
 )
 from gateway.dialects.gemini.models import model_entry, models_page, read_models
+from gateway.dialects.gemini.request import read_request
 from gateway.dialects.gemini.request_in import read_chat, read_count
 from gateway.dialects.gemini.request_out import write_chat
 from gateway.dialects.gemini.stream_out import (
@@ -51,6 +52,7 @@ __all__ = [
     "models_page",
     "read_answer",
     "read_chat",
+    "read_request",
     "read_count",
     "read_embeddings",
     "read_models",

@@ -1,0 +1,110 @@
+"""A question of one dialect in the words of another, and the answer on its way back."""
+
+from typing import Any
+
+import orjson
+
+from gateway.chat import ChatRequest, Learned
+from gateway.conversation import Chat
+from gateway.dialects import anthropic, gemini, openai
+from gateway.dialects.passage import Overheard, Passage, Translated, noted
+from gateway.dialects.table import DIALECTS
+
+# One of these an answer has, or it is none.
+_MARKS = {
+    "openai": ("choices",),
+    "anthropic": ("content",),
+    "responses": ("output",),
+    "gemini": ("candidates", "promptFeedback", "usageMetadata"),
+}
+
+
+def in_dialect(
+    request: ChatRequest, dialect: str, model: str
+) -> tuple[ChatRequest, tuple[str, ...]]:
+    """The question in a vendor's dialect, and the names of the hints that it has no words for.
+
+    The very question if it is in that dialect already. Raises BadRequest that names a field.
+    """
+    if request.dialect == dialect:
+        return request, ()
+    chat: Chat = DIALECTS[request.dialect].read_chat(request.body)
+    written = DIALECTS[dialect].write_chat(chat, model, stream=request.stream)
+    said = ChatRequest(
+        raw=orjson.dumps(written.body),
+        body=written.body,
+        model=model,
+        stream=request.stream,
+        include_usage=True,
+        dialect=dialect,
+    )
+    return said, tuple(written.dropped)
+
+
+def stream_passage(
+    asked: ChatRequest, sent: ChatRequest, learned: Learned, *, hide_usage: bool, limit: int
+) -> Passage:
+    """How a stream goes from the vendor that was `sent` a question to the door that `asked`."""
+    if asked.dialect != sent.dialect:
+        door, vendor = DIALECTS[asked.dialect], DIALECTS[sent.dialect]
+        model = asked.model or sent.model or ""
+        writer = door.StreamWriter(model, include_usage=asked.include_usage)
+        return Translated(vendor.StreamReader(), writer, learned, limit)
+    if sent.dialect == "openai":
+        choices = sent.body.get("n") or 1
+        return openai.StreamMeter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
+    return Overheard(DIALECTS[sent.dialect].StreamReader(), learned, limit)
+
+
+def whole_answer(
+    asked: ChatRequest, sent: ChatRequest, raw: bytes, body: dict[str, Any], learned: Learned
+) -> bytes:
+    """A whole answer for the door, noted on its way: the very bytes within one dialect."""
+    learned.ended = True
+    if asked.dialect == sent.dialect == "openai":
+        openai.meter_answer(body, learned)
+        return raw
+    events = noted(DIALECTS[sent.dialect].read_answer(body), learned)
+    if asked.dialect == sent.dialect:
+        for _ in events:
+            pass
+        return raw
+    model = asked.model or sent.model or ""
+    return orjson.dumps(DIALECTS[asked.dialect].write_answer(events, model))
+
+
+def counted(request: ChatRequest, dialect: str, model: str) -> ChatRequest:
+    """A question whose tokens are to be counted, as a vendor of `dialect` wants to be asked."""
+    if request.dialect == dialect:
+        return request
+    read = gemini.read_count if request.dialect == "gemini" else DIALECTS[request.dialect].read_chat
+    written = DIALECTS[dialect].write_chat(read(request.body), model, stream=False)
+    if dialect == "gemini":
+        body = gemini.count_tokens_body(written, model)
+    else:
+        body = anthropic.count_tokens_body(written.body)
+    raw = orjson.dumps(body)
+    return ChatRequest(raw, body, model, False, False, kind="count", dialect=dialect)
+
+
+def count_of(dialect: str, body: Any) -> int:
+    """The count in a vendor's answer."""
+    if dialect == "gemini":
+        return gemini.read_token_count(body)
+    count = body.get("input_tokens") if isinstance(body, dict) else None
+    return count if isinstance(count, int) else 0
+
+
+def count_answer(door: str, count: int) -> bytes:
+    """A count in the door's words."""
+    body = gemini.token_count_body(count) if door == "gemini" else {"input_tokens": count}
+    return orjson.dumps(body)
+
+
+def is_answer(sent: ChatRequest, body: Any) -> bool:
+    """Whether a vendor's JSON is an answer at all, and not an error, or something else."""
+    if not isinstance(body, dict) or body.get("error"):
+        return False
+    if sent.kind != "chat":
+        return True
+    return any(body.get(mark) is not None for mark in _MARKS[sent.dialect])

@@ -1,0 +1,74 @@
+"""Anthropic: its own Messages API, with the version and beta headers that the caller asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from gateway.chat import ChatRequest
+from gateway.dialects.splice import value_of
+from gateway.providers.base import NO_HEADERS, Credentials, Provider
+from gateway.providers.quirks import Draft
+
+# The newer 2026-10-21 removes temperature, top_p and top_k for every model.
+VERSION = "2023-06-01"
+_FORWARDED = ("anthropic-version", "anthropic-beta")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anthropic(Provider):
+    """Relays Messages as they came; other dialects are translated before they get here."""
+
+    def headers(
+        self, credentials: Credentials, forwarded: Mapping[str, str] = NO_HEADERS
+    ) -> dict[str, str]:
+        return {
+            **super().headers(credentials),
+            "anthropic-version": VERSION,
+            **{name: forwarded[name] for name in _FORWARDED if name in forwarded},
+        }
+
+    def _path(self, request: ChatRequest) -> str:
+        return f"{self.chat_path}/count_tokens" if request.kind == "count" else self.chat_path
+
+    def clean_base_url(self, base_url: str) -> str:
+        return base_url.rstrip("/").removesuffix(self.chat_path).removesuffix("/v1")
+
+    def read_models(self, body: Any) -> list[dict[str, Any]]:
+        return [{"id": row["id"], "display_name": row.get("display_name")} for row in _rows(body)]
+
+    def _prompt(self, draft: Draft, prompt: str) -> None:
+        given = draft.request.body.get("system")
+        if not given:
+            draft.set("system", prompt)
+        elif isinstance(given, str):
+            draft.set("system", f"{prompt}\n\n{given}")
+        else:
+            text = value_of(draft.request.raw, "system") or b"[]"
+            block = orjson.dumps({"type": "text", "text": prompt})
+            draft.replace["system"] = b"[" + block + b"," + text[1:]
+
+    def _cap(self, draft: Draft, cap: int) -> None:
+        asked = draft.request.body.get("max_tokens")
+        if not isinstance(asked, int) or asked > cap:
+            draft.set("max_tokens", cap)
+
+
+def _rows(body: Any) -> list[dict[str, Any]]:
+    rows = body.get("data") if isinstance(body, dict) else None
+    found = rows if isinstance(rows, list) else []
+    return [row for row in found if isinstance(row, dict) and isinstance(row.get("id"), str)]
+
+
+ANTHROPIC = Anthropic(
+    id="anthropic",
+    title="Anthropic",
+    speaks=("anthropic",),
+    base_url="https://api.anthropic.com",
+    key_header="x-api-key",
+    chat_path="/v1/messages",
+    embed_path=None,
+    models_path="/v1/models?limit=1000",
+    stream_usage="given",
+)

@@ -1,0 +1,110 @@
+"""Google's Gemini API: the model and the way of answering stand in the URL."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from gateway.chat import ChatRequest
+from gateway.dialects import gemini
+from gateway.dialects.splice import Edits, value_of
+from gateway.errors import UpstreamError
+from gateway.providers.base import Provider, Question, Target
+from gateway.providers.failures import judge
+from gateway.providers.quirks import Draft
+
+_CONFIG = ("generationConfig", "generation_config")
+_CAP = ("maxOutputTokens", "max_output_tokens")
+_SYSTEM = ("systemInstruction", "system_instruction")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gemini(Provider):
+    """Relays generateContent as it came; other dialects are translated before they get here."""
+
+    def url(self, target: Target, request: ChatRequest) -> str:
+        base = target.credentials.base_url
+        return f"{base}/v1beta/{model_path(target.model)}:{_method(request)}"
+
+    def clean_base_url(self, base_url: str) -> str:
+        return base_url.rstrip("/").removesuffix("/v1beta").removesuffix("/v1")
+
+    def read_models(self, body: Any) -> list[dict[str, Any]]:
+        rows = body.get("models") if isinstance(body, dict) else None
+        found = rows if isinstance(rows, list) else []
+        named = [row for row in found if isinstance(row, dict) and isinstance(row.get("name"), str)]
+        return [{"id": row["name"].removeprefix("models/")} for row in named]
+
+    def judge(
+        self, status: int, headers: Mapping[str, str], raw: bytes, key: str | None
+    ) -> UpstreamError:
+        """A bad key is a 400 here, and the time to wait stands in the body."""
+        found = _parsed(raw)
+        error = judge(401 if gemini.is_bad_key(found) else status, headers, raw, key)
+        if error.retry_after is None and (delay := gemini.retry_delay(found)) is not None:
+            error.retry_after = delay
+            error.headers["retry-after"] = f"{delay:g}"
+        return error
+
+    def write_embeddings(self, request: ChatRequest, model: str) -> Question:
+        body = gemini.write_embeddings(request.body, model)
+        return Question(request, orjson.dumps(body))
+
+    def read_embeddings(self, body: dict[str, Any], model: str) -> dict[str, Any]:
+        return gemini.read_embeddings(body, model)
+
+    def _name(self, draft: Draft, model: str) -> None:
+        """The model stands in the URL."""
+
+    def _prompt(self, draft: Draft, prompt: str) -> None:
+        body = draft.request.body
+        name = next((name for name in _SYSTEM if name in body), _SYSTEM[0])
+        given = body.get(name)
+        parts = given.get("parts") if isinstance(given, dict) else None
+        rest = parts if isinstance(parts, list) else [parts] if isinstance(parts, dict) else []
+        draft.set(name, {"parts": [{"text": prompt}, *rest]})
+
+    def _cap(self, draft: Draft, cap: int) -> None:
+        body = draft.request.body
+        name = next((name for name in _CONFIG if name in body), _CONFIG[0])
+        config = body.get(name)
+        given = config if isinstance(config, dict) else {}
+        member = next((one for one in _CAP if one in given), _CAP[0])
+        asked = given.get(member)
+        if isinstance(asked, int) and asked <= cap:
+            return
+        text = value_of(draft.request.raw, name) if given else b"{}"
+        draft.replace[name] = Edits({member: orjson.dumps(cap)}).apply(text or b"{}")
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _method(request: ChatRequest) -> str:
+    if request.kind == "count":
+        return "countTokens"
+    if request.kind == "embed":
+        return "batchEmbedContents"
+    return "streamGenerateContent?alt=sse" if request.stream else "generateContent"
+
+
+def model_path(model: str) -> str:
+    """`models/x`, or a longer name (`tunedModels/x`) as it is."""
+    return quote(model if "/" in model else f"models/{model}", safe="/")
+
+
+GEMINI = Gemini(
+    id="gemini",
+    title="Gemini",
+    speaks=("gemini",),
+    base_url="https://generativelanguage.googleapis.com",
+    key_header="x-goog-api-key",
+    models_path="/v1beta/models?pageSize=1000",
+    stream_usage="given",
+)
