@@ -35,9 +35,7 @@ def main() -> int:
             failures = [_measure(stage, name, given.profile, rows) for name in given.only]
     except KeyboardInterrupt:
         return 130
-    print("\n".join(_table(rows)))
-    if stage.disturbed:
-        print(f"Others used the worker's core during {stage.disturbed} runs: figures are unsure.")
+    print("\n".join((*_table(rows), *stage.notes)))
     missed = any(row.met is False for row in rows)
     return int(any(failures) or (given.strict and missed))
 

@@ -59,6 +59,23 @@ def cores() -> tuple[set[int], set[int]]:
     return {usable[-1]}, set(usable[:-1]) or {usable[-1]}
 
 
+def core_use(core: int, seconds: float) -> float:
+    """The share of the next `seconds` in which somebody uses a core."""
+    before, began = _idle_seconds(core), time.monotonic()
+    time.sleep(seconds)
+    idle = _idle_seconds(core) - before
+    return max(0.0, 1 - idle / (time.monotonic() - began))
+
+
+def _idle_seconds(core: int) -> float:
+    """Since the machine's start; those in which it waited for a disk among them."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            return (int(ticks[3]) + int(ticks[4])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 def _pss_kb(pid: int) -> int:
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):

@@ -12,7 +12,7 @@ from bench.servers import ROOT, Gateway
 from bench.stage import Stage, tell
 
 _SECONDS = 12.0
-_SHOWN = 25
+_SHOWN, _LEAST = 25, 0.005
 _OUTSIDE = "(outside of the gateway's code)"
 _VIEWS = (
     "by package, and by the gateway's file",
@@ -28,8 +28,7 @@ def show(stage: Stage, measure: str) -> str:
     tell(f"{measure}: profiling")
     gateway = Gateway(stage.folder / f"profile-{measure}", config="bench/sampler.py")
     with gateway:
-        key = stage.new_client(gateway)
-        plan = replace(_plan(stage, gateway, measure), key=key)
+        plan = _plan(stage, gateway, measure, stage.new_client(gateway))
         outcome = stage.ask(plan)
     samples = json.loads((gateway.folder / "samples.json").read_text())
     unit, units = ("event", plan.events or 1) if measure == "paced" else ("answer", 1)
@@ -38,10 +37,10 @@ def show(stage: Stage, measure: str) -> str:
     return "\n".join(_told(f"{measure}: {cost:.0f} µs an {unit}, of which", _views(samples), each))
 
 
-def _plan(stage: Stage, gateway: Gateway, measure: str) -> Plan:
+def _plan(stage: Stage, gateway: Gateway, measure: str, key: str) -> Plan:
     if measure == "paced":
-        return paced_plan(stage, gateway, 300, rate=20, seconds=int(_SECONDS))
-    return replace(stage.plan(gateway, measure), seconds=_SECONDS)
+        return paced_plan(stage, gateway, 300, rate=20, seconds=int(_SECONDS), key=key)
+    return replace(stage.plan(gateway, measure, key=key), seconds=_SECONDS)
 
 
 def _views(samples: Iterable[tuple[int, list[str]]]) -> dict[str, Counter[str]]:
@@ -52,7 +51,7 @@ def _views(samples: Iterable[tuple[int, list[str]]]) -> dict[str, Counter[str]]:
         inmost = next((one for one in functions if _is_gateway(one)), _OUTSIDE)
         parts[_part(functions[0])] += count
         gateway[inmost] += count
-        own[functions[0]] += count
+        own[_named(functions)] += count
         lines[line] += count
         for function in set(functions):
             total[function] += count
@@ -61,10 +60,18 @@ def _views(samples: Iterable[tuple[int, list[str]]]) -> dict[str, Counter[str]]:
 
 def _told(head: str, views: dict[str, Counter[str]], each: float) -> Iterable[str]:
     yield head
+    all_samples = views[_VIEWS[0]].total()
     for title, counts in views.items():
         yield f"  {title}"
         for place, count in counts.most_common(_SHOWN):
-            yield f"  {count * each:8.1f} µs  {_short(place)}"
+            if count >= all_samples * _LEAST:
+                yield f"  {count * each:8.1f} µs  {_short(place)}"
+
+
+def _named(functions: list[str]) -> str:
+    """The innermost; code that was made from a text says nothing without who called it."""
+    inmost, *callers = functions
+    return f"{inmost} < {_short(callers[0])}" if inmost.startswith("<") and callers else inmost
 
 
 def _is_gateway(place: str) -> bool:

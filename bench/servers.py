@@ -159,6 +159,8 @@ class Gateway(Server):
 class Upstream:
     """The static upstream, on the load's cores."""
 
+    name, path = "upstream", CHAT
+
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.upstream"],
@@ -167,8 +169,8 @@ class Upstream:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        self.pid = self._process.pid
-        process.pin(self.pid, process.cores()[1])
+        self.worker = self._process.pid
+        process.pin(self.worker, process.cores()[1])
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
         return self

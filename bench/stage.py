@@ -1,13 +1,14 @@
 """What a run stands on: the servers, each started when it is first asked for."""
 
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import load, wire
+from bench import load, process, wire
 from bench.load import Outcome, Plan
 from bench.servers import Gateway, Reference, Server, Upstream
 
@@ -19,6 +20,7 @@ LIMITS = {
 
 
 _CALM, _TRIES = 0.05, 3
+_LOOK, _IN_USE, _PATIENCE = 0.25, 0.15, 300.0
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,10 @@ class Stage:
     def __init__(self, pairs: int, seconds: float) -> None:
         self.pairs = pairs
         self.seconds = seconds
-        self.disturbed = 0
-        """Measurements that were taken although others used the worker's core."""
+        self.notes: list[str] = []
+        """What should be known besides the figures."""
+        self._disturbed = 0
+        self._patience = _PATIENCE
         self._exit = ExitStack()
 
     def __enter__(self) -> "Stage":
@@ -49,6 +53,9 @@ class Stage:
 
     def __exit__(self, *_: object) -> None:
         self._exit.close()
+        if self._disturbed:
+            told = f"Others used the worker's core during {self._disturbed} runs"
+            self.notes.append(f"{told}: those figures are unsure.")
 
     @cached_property
     def upstream(self) -> Upstream:
@@ -81,14 +88,21 @@ class Stage:
             **(LIMITS if limits else {}),
         )
 
-    def plan(self, server: Server, model: str, *, usage: bool = False) -> Plan:
+    def plan(
+        self,
+        server: Server | Upstream,
+        model: str,
+        *,
+        usage: bool = False,
+        key: str | None = None,
+    ) -> Plan:
         """32 connections that ask `server` for `model` again and again."""
         streamed = model != "whole"
         plan = Plan(
             port=server.port,
             worker=server.worker,
             path=server.path,
-            key=self.key if server is self.gateway else "none",
+            key=key or (self.key if server is self.gateway else "none"),
             body=wire.question(model, stream=streamed, usage=usage),
             connections=32,
             seconds=self.seconds,
@@ -103,16 +117,31 @@ class Stage:
         """The outcome of the plan; on a busy machine, the least disturbed of a few tries."""
         outcomes: list[Outcome] = []
         while len(outcomes) < _TRIES:
+            self._wait_for_calm()
             outcomes.append(load.run(plan))
-            if outcomes[-1].ready <= _CALM:
+            if is_calm(outcomes[-1]):
                 return outcomes[-1]
             tell(f"others used the worker's core for {outcomes[-1].ready:.0%} of the time")
-        self.disturbed += 1
+        self._disturbed += 1
         return min(outcomes, key=lambda outcome: outcome.ready)
+
+    def _wait_for_calm(self) -> None:
+        """Until nobody uses the worker's core, or the patience of the whole run is at its end."""
+        (core,) = process.cores()[0]
+        began = time.monotonic()
+        while process.core_use(core, _LOOK) > _IN_USE and self._patience > 0:
+            self._patience -= _LOOK
+        if (waited := time.monotonic() - began) > 4 * _LOOK:
+            tell(f"waited {waited:.0f} s for others to leave the worker's core")
 
     def _reference(self, name: str) -> Reference:
         server = Reference(self.folder, name, self.upstream.port)
         return self._exit.enter_context(server)
+
+
+def is_calm(outcome: Outcome) -> bool:
+    """Whether the worker had its core to itself."""
+    return outcome.ready <= _CALM
 
 
 def tell(text: str) -> None:

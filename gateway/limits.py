@@ -61,8 +61,8 @@ def _refusal(state: State) -> RateLimited:
 
 def duration(seconds: float) -> str:
     """Seconds as OpenAI words a duration: `1h0m3s`, `6m0s`, `12s`, `250ms`."""
-    if seconds < 1:
-        return f"{max(1, round(seconds * 1000))}ms"
+    if (milliseconds := round(seconds * 1000)) < 1000:
+        return f"{max(1, milliseconds)}ms"
     whole = math.ceil(seconds)
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:

@@ -7,18 +7,40 @@ import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-_SECRET = re.compile(
-    r"(?i)(\b(?:bearer|basic)\s+|\b(?:sk|gm|gsk|xai|key|pplx)[-_]|[?&]key=|"
-    r"\b(?:api[-_]?key|password|token|secret)[\"']?\s*[:=]\s*[\"']?)[^\s\"'&,;)}\]]{4,}"
+# Each keeps its first group and strikes out the rest. A value in quotes ends with them; any other
+# at a blank, or where the next member of a query begins.
+_SECRETS = (
+    re.compile(
+        r"""(?ix)
+        ((?: api[-_]?key | passw(?:or)?d | secret(?:[-_]?key)? | token | authorization
+           | (?<![\w-])key(?=["'=]) ) \\*["']? \s*[:=]\s* (?P<quote>\\*["'])?)
+        (?(quote) (?:(?!(?P=quote))(?:\\.|.))* | (?:(?:bearer|basic)\s+)? (?:(?!&[\w.-]+=)\S)+ )
+        """
+    ),
+    re.compile(r"((?i:\b(?:bearer|basic))\s+)(?![a-z]+(?![^\s,.;:)]))[^\s\"',;]{6,}"),
+    re.compile(r"((?<![^\W_])(?:sk|gm|gsk|xai|pplx)[-_])(?:(?=[\w-]*\d)[\w-]{6,}|[\w-]{20,})"),
+    re.compile(r"(\b(?:AIza|eyJ))[\w.-]{20,}"),
+    re.compile(r"(://[^\s/:@]*:)[^\s/]+(?=@)"),
+    # A client's key may begin as its admin likes; what follows is 43 letters, digits, - and _.
+    re.compile(r"(?<![\w-])()(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{40,}"),
 )
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _MANY_MODELS = 500
+_MANY_CODES = 100
 OTHER = "other"
 
 
 def redacted(text: str) -> str:
     """The text with everything that looks like a credential struck out."""
-    return _SECRET.sub(r"\1***", text)
+    for secret in _SECRETS:
+        text = secret.sub(r"\1***", text)
+    return text
+
+
+def redact_record(record: logging.LogRecord) -> bool:
+    """A filter for others' handlers: strikes out secrets, and lets every record pass."""
+    record.msg, record.args = redacted(record.getMessage()), None
+    return True
 
 
 class RedactingFormatter(logging.Formatter):
@@ -109,6 +131,7 @@ class Metrics:
         )
         self._bound: dict[tuple[str, str, int], _Bound] = {}
         self._models: set[str] = set()
+        self._codes: set[str] = set()
         self.began = self._in_progress.inc
         self._over = self._in_progress.dec
 
@@ -127,7 +150,7 @@ class Metrics:
             bound.output_tokens.inc(ended.output_tokens)
 
     def upstream_failed(self, provider: str, code: str) -> None:
-        self._upstream_errors.labels(provider, code).inc()
+        self._upstream_errors.labels(provider, _bounded(code, self._codes, _MANY_CODES)).inc()
 
     def text(self) -> bytes:
         """All workers' figures in Prometheus' text format."""
@@ -142,10 +165,7 @@ class Metrics:
 
     def _bind(self, key: tuple[str, str, int]) -> _Bound:
         provider, model, status = key
-        # Clients choose models' names, so their number needs a bound.
-        if model not in self._models and len(self._models) >= _MANY_MODELS:
-            model = OTHER
-        self._models.add(model)
+        model = _bounded(model, self._models, _MANY_MODELS)
         labels = (provider, model)
         bound = _Bound(
             self._requests.labels(provider, model, str(status)),
@@ -157,3 +177,11 @@ class Metrics:
         if model != OTHER:
             self._bound[key] = bound
         return bound
+
+
+def _bounded(name: str, known: set[str], most: int) -> str:
+    """The name, or OTHER once there are too many: clients and upstreams choose them."""
+    if name not in known and len(known) >= most:
+        return OTHER
+    known.add(name)
+    return name

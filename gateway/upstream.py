@@ -141,12 +141,12 @@ class _TlsPool(_PoolMixin, SSLConnectionPool):
 
 
 class _Route:
-    """A host's pool and what every request to it begins with."""
+    """A host's pool and what every request to it begins with. Raises UpstreamUnreachable."""
 
     def __init__(self, url: str, settings: UpstreamSettings) -> None:
         parts = urlsplit(url)
         tls = parts.scheme == "https"
-        host, port = parts.hostname or "", parts.port or (443 if tls else 80)
+        host, port = _checked(parts.hostname or ""), parts.port or (443 if tls else 80)
         self.name = f"{host}:{port}"
         self.host_header = parts.netloc.rpartition("@")[2]
         options: dict[str, Any] = {
@@ -159,6 +159,17 @@ class _Route:
         pool = _TlsPool if tls else _PlainPool
         self.pool: Any = pool(host, port, host, port, **options)
         self.pool.kept = WeakSet()
+
+
+def _checked(host: str) -> str:
+    """Resolving would fail on it in another thread, which prints a traceback each time."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        failure = UpstreamUnreachable(f"{host} is not the name of a host")
+        failure.retryable = False
+        raise failure from None
+    return host
 
 
 class GeventAdapter(BaseAdapter):
@@ -269,8 +280,8 @@ class Wire(HTTPResponse):
             raise failure from None
         except ConnectionRefusedError:
             raise UpstreamUnreachable(f"{name} refused the connection: is it running?") from None
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
             raise UpstreamUnreachable(f"{name} cannot be reached: {reason}") from None
         self._kept = self._sock in pool.kept
 

@@ -28,7 +28,7 @@ def plan_for(upstream: Upstream, model: str, **more: int) -> Plan:
     streamed = model != "whole"
     return Plan(
         port=upstream.port,
-        worker=upstream.pid,
+        worker=upstream.worker,
         path="/v1/chat/completions",
         key="none",
         body=wire.question(model, stream=streamed),

@@ -18,9 +18,25 @@ _KEY_HEADERS = ("HTTP_X_API_KEY", "HTTP_API_KEY", "HTTP_X_GOOG_API_KEY")
 
 
 def known_client(gateway: Gateway, environ: dict[str, Any]) -> Client:
-    """The client whose key the request shows.
+    """The client that may call. Raises as `client_of_key` does, and Forbidden."""
+    client = client_of_key(gateway, environ)
+    check_standing(client)
+    return client
 
-    Raises Unauthenticated, Forbidden, and RateLimited for an address that only guesses.
+
+def admitted_body(exchange: Exchange, environ: dict[str, Any]) -> bytes:
+    """Lets the caller in, counts the call, and gives its body. Raises GatewayError."""
+    gateway = exchange.gateway
+    client = exchange.client = client_of_key(gateway, environ)
+    check_standing(client)
+    exchange.limit_headers = limits.admit(client, gateway.shared)
+    return read_body(environ, gateway.settings.server.max_body_mb << 20)
+
+
+def client_of_key(gateway: Gateway, environ: dict[str, Any]) -> Client:
+    """The client whose key the request shows, whatever its standing.
+
+    Raises Unauthenticated, and RateLimited for an address that only guesses.
     """
     key = presented_key(environ)
     client = gateway.clients.by_key(key) if key else None
@@ -31,19 +47,15 @@ def known_client(gateway: Gateway, environ: dict[str, Any]) -> Client:
             if key
             else "No API key: send it as `Authorization: Bearer <key>`"
         )
+    return client
+
+
+def check_standing(client: Client) -> None:
+    """Raises Forbidden for a client that is disabled or has expired."""
     if not client.is_active:
         raise Forbidden("This client is disabled")
     if client.expires_at is not None and client.expires_at <= time.time():
         raise Forbidden("This client has expired", code="client_expired")
-    return client
-
-
-def admitted_body(exchange: Exchange, environ: dict[str, Any]) -> bytes:
-    """Lets the caller in, counts the call, and gives its body. Raises GatewayError."""
-    gateway = exchange.gateway
-    client = exchange.client = known_client(gateway, environ)
-    exchange.limit_headers = limits.admit(client, gateway.shared)
-    return read_body(environ, gateway.settings.server.max_body_mb << 20)
 
 
 def presented_key(environ: dict[str, Any]) -> str | None:

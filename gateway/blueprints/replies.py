@@ -15,6 +15,7 @@ from gateway.dialects.table import DIALECTS
 from gateway.errors import ClientHungUp, GatewayError
 from gateway.exchange import SILENCE, Exchange, answer, new_request_id
 
+_LONGEST_LIST = 1_000
 _STREAM_HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 
 
@@ -166,11 +167,16 @@ def _headers(exchange: Exchange) -> list[tuple[str, str]]:
             ("x-gateway-attempts", str(exchange.attempts)),
         )
         if exchange.dropped:
-            headers.append(("x-gateway-dropped-params", ", ".join(exchange.dropped)))
+            headers.append(("x-gateway-dropped-params", _listed(exchange.dropped)))
         if exchange.error is not None and exchange.attempts > 1:
             headers.append(("x-should-retry", "false"))
     headers += exchange.limit_headers.items()
     return headers
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Clients choose the names; so many are listed as fit into a header."""
+    return ", ".join(map(_printable, dict.fromkeys(names)))[:_LONGEST_LIST]
 
 
 def _printable(model: str) -> str:

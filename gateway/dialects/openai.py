@@ -277,7 +277,8 @@ class StreamMeter:
         self._learned = learned
         self._hide_usage = hide_usage
         self._cutter = Cutter(limit)
-        self._unfinished = set(range(choices))
+        self._choices = choices
+        self._finished: set[str] = set()
         self._begun = False
         self._unmeasured: list[bytes] = []
         self._unmeasured_size = 0
@@ -367,7 +368,9 @@ class StreamMeter:
         if not has_choices:
             return b""
         shown = _WITHOUT_USAGE.apply(data)
-        return event.replace(data, shown) if data in event else b"data: " + shown + b"\n\n"
+        if data in event:
+            return event.replace(data, shown)
+        return b"data: " + shown.replace(b"\n", b"\ndata: ") + b"\n\n"
 
     def _note(self, chunk: dict[str, Any]) -> None:
         self.failure = _failure_in(chunk)
@@ -379,8 +382,8 @@ class StreamMeter:
             reason = _text(choice.get("finish_reason"))
             if reason:
                 learned.finish_reason = reason
-                self._unfinished.discard(choice.get("index") or 0)
-                learned.ended = not self._unfinished
+                self._finished.add(str(choice.get("index")))
+                learned.ended = learned.ended or len(self._finished) >= self._choices
             delta = choice.get("delta")
             for call in _objects(delta.get("tool_calls")) if isinstance(delta, dict) else ():
                 _note_tool(call, learned)

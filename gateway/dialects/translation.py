@@ -9,6 +9,7 @@ from gateway.conversation import Chat
 from gateway.dialects import anthropic, gemini, openai
 from gateway.dialects.passage import Overheard, Passage, Translated, noted
 from gateway.dialects.table import DIALECTS
+from gateway.errors import BadRequest
 
 # One of these an answer has, or it is none.
 _MARKS = {
@@ -31,7 +32,7 @@ def in_dialect(
     chat: Chat = DIALECTS[request.dialect].read_chat(request.body)
     written = DIALECTS[dialect].write_chat(chat, model, stream=request.stream)
     said = ChatRequest(
-        raw=orjson.dumps(written.body),
+        raw=_dumped(written.body),
         body=written.body,
         model=model,
         stream=request.stream,
@@ -39,6 +40,13 @@ def in_dialect(
         dialect=dialect,
     )
     return said, tuple(written.dropped)
+
+
+def _dumped(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        raise BadRequest("The question is nested too deep to be translated") from None
 
 
 def stream_passage(
@@ -83,7 +91,7 @@ def counted(request: ChatRequest, dialect: str, model: str) -> ChatRequest:
         body = gemini.count_tokens_body(written, model)
     else:
         body = anthropic.count_tokens_body(written.body)
-    raw = orjson.dumps(body)
+    raw = _dumped(body)
     return ChatRequest(raw, body, model, False, False, kind="count", dialect=dialect)
 
 

@@ -9,7 +9,7 @@ from gateway.providers.base import Credentials, Provider, Target
 
 # What may stand behind the host in an address as Azure's own pages show it.
 _SURFACE = re.compile(
-    r"(?:/openai)?(?:/v1|/deployments(?:/[^/]+)?)?(?:/chat/completions)?/*$", re.IGNORECASE
+    r"(?<!/)(?:/openai)?(?:/v1|/deployments(?:/[^/]+)?)?(?:/chat/completions)?/*$", re.IGNORECASE
 )
 
 

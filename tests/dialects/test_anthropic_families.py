@@ -17,7 +17,7 @@ KNOWN = get_args(get_args(Model)[0])
 
 @pytest.mark.parametrize("model", KNOWN)
 def test_every_model_that_the_sdk_names_has_its_family(model: str) -> None:
-    assert family_of(model) not in (FAMILIES[-1], family_of("llama"))
+    assert any(part in model for names, _ in FAMILIES[:-1] for part in names)
 
 
 @pytest.mark.parametrize(

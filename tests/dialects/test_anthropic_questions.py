@@ -340,6 +340,8 @@ def test_a_format_that_cannot_be_enforced_is_asked_for_in_words() -> None:
             "high",
         ),
         (OLD, Reasoning("none"), None, None),
+        (BUDGETED, Reasoning(show=False), None, None),
+        (ADAPTIVE, Reasoning(native={"openai": {}}), None, None),
     ],
 )
 def test_reasoning(model: str, reasoning: Reasoning, thinking: Any, effort: str | None) -> None:
@@ -400,6 +402,15 @@ def test_a_budget_leaves_room_for_the_answer(
     assert written["thinking"]["budget_tokens"] == budget
 
 
+@pytest.mark.parametrize("model", ["claude-opus-4-1", BUDGETED, "claude-3-7-sonnet", "glm-5"])
+@pytest.mark.parametrize("reasoning", [Reasoning("max"), Reasoning(budget=10**6)])
+def test_the_largest_budget_stays_below_what_the_model_can_say(
+    model: str, reasoning: Reasoning
+) -> None:
+    written = body(replace(ASKED, reasoning=reasoning), model)
+    assert 1024 <= written["thinking"]["budget_tokens"] < written["max_tokens"] <= 64_000
+
+
 @pytest.mark.parametrize(
     ("model", "more", "kept", "dropped"),
     [
@@ -445,6 +456,7 @@ def test_hints_are_left_out_by_name_and_the_rest_finds_its_place() -> None:
             "verbosity": None,
             "thinking": {"type": "enabled", "budget_tokens": 2000},
             "speed": "fast",
+            "safety_identifier": "v",
         },
     )
     written = write_chat(chat, BUDGETED, stream=False)
@@ -453,6 +465,7 @@ def test_hints_are_left_out_by_name_and_the_rest_finds_its_place() -> None:
         "logit_bias",
         "metadata",
         "presence_penalty",
+        "safety_identifier",
         "seed",
         "stop",
         "store",
@@ -468,6 +481,16 @@ def test_hints_are_left_out_by_name_and_the_rest_finds_its_place() -> None:
         "stop_sequences": ["END"],
         "metadata": {"user_id": "u"},
     }
+
+
+def test_a_safety_identifier_is_a_user_too() -> None:
+    assert body(replace(ASKED, extra={"safety_identifier": "v"}))["metadata"] == {"user_id": "v"}
+
+
+@pytest.mark.parametrize("odd", [[], {}, 3, "x", True, {"budget_tokens": "many"}])
+def test_odd_values_in_the_rest_do_no_harm(odd: Any) -> None:
+    names = ("service_tier", "modalities", "thinking", "output_config", "safety_identifier")
+    write_chat(replace(ASKED, extra=dict.fromkeys(names, odd)), BUDGETED, stream=False)
 
 
 @pytest.mark.parametrize(

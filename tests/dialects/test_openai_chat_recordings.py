@@ -11,6 +11,7 @@ from typing import Any
 import openai
 import pytest
 from openai._models import construct_type
+from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from gateway.conversation import Began, Counted, ThinkingSealed
@@ -47,37 +48,29 @@ def whole(recording: Recording) -> Read:
     return read(answer)
 
 
-def chunks_of(recording: Recording) -> list[ChatCompletionChunk]:
-    found: list[Any] = []
-    for event in events(recording.body()):
-        if (data := data_of(event)) and data != b"[DONE]":
-            found.append(construct_type(type_=ChatCompletionChunk, value=json.loads(data)))
-    return found
+def chunks_of(recording: Recording) -> list[Any]:
+    return [
+        construct_type(type_=ChatCompletionChunk, value=json.loads(data))
+        for event in events(recording.body())
+        if (data := data_of(event)) and data != b"[DONE]"
+    ]
 
 
 def as_stream(recording: Recording) -> Read:
-    """The recorded stream as the package's accumulator reads it, but for what breaks it.
-
-    Groq's and OpenRouter's usage comes in places of their own.
-    """
+    """The recorded stream as the package's accumulator reads it, but for what breaks it."""
     found = chunks_of(recording)
+    reason, usage = None, None
     for chunk in found:
-        for choice in chunk.choices or []:
-            choice.delta.role = None
-    answer = accumulated([chunk for chunk in found if chunk.choices])
-    for chunk in found:
-        groq: Any = (chunk.model_extra or {}).get("x_groq") or {}
-        answer.usage = chunk.usage or answer.usage
-        if answer.usage is None and groq.get("usage"):
-            given: Any = construct_type(
-                type_=ChatCompletion, value={"choices": [], "usage": groq["usage"]}
-            )
-            answer.usage = given.usage
-    for choice in answer.choices:
-        reasons = [
-            c.finish_reason for chunk in found for c in chunk.choices or [] if c.finish_reason
-        ]
-        choice.finish_reason = choice.finish_reason or reasons[-1]  # type: ignore[assignment]
+        groq = (chunk.model_extra or {}).get("x_groq") or {}
+        usage = chunk.usage or groq.get("usage") or usage
+        for choice in chunk.choices:
+            choice.delta.role = None  # some vendors repeat it
+            reason = choice.finish_reason or reason
+    answer: Any = accumulated([chunk for chunk in found if chunk.choices])
+    answer.choices[0].finish_reason = reason
+    if isinstance(usage, dict):
+        usage = construct_type(type_=CompletionUsage, value=usage)
+    answer.usage = usage
     return read(answer)
 
 

@@ -594,6 +594,15 @@ def test_another_vendors_service_tier_is_translated() -> None:
     assert asked(chat)["service_tier"] == "default"
 
 
+def test_a_custom_tool_of_responses_is_worded_for_chats() -> None:
+    chat = user(Text("q"))
+    grammar = {"syntax": "lark", "definition": "start: /a+/"}
+    flat = {"type": "custom", "name": "c", "format": {"type": "grammar", **grammar}}
+    chat.tools = [Tool("c", custom=flat)]
+    nested = {"name": "c", "format": {"type": "grammar", "grammar": grammar}}
+    assert asked(chat)["tools"] == [{"type": "custom", "custom": nested}]
+
+
 def test_tools_that_another_vendor_runs_are_left_out_and_named() -> None:
     chat = user(Text("q"))
     chat.tools = [
@@ -649,3 +658,4 @@ def test_an_answer_in_anything_but_text_is_refused() -> None:
     with pytest.raises(BadRequest) as refused:
         asked(chat)
     assert refused.value.param == "modalities"
+    assert "modalities" not in asked(ask(modalities=["text"]))

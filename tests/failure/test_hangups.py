@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
+from tests.failure.calls import client_of
 from tests.running import Running
 from tests.upstream import Answer, Json, Sse, Upstream, chunks, completion, failure
 
@@ -35,12 +36,6 @@ def name() -> str:
 @pytest.fixture
 def key(gateway: Running, upstream: Upstream, name: str) -> str:
     return client_of(gateway, upstream, name=name)
-
-
-def client_of(gateway: Running, upstream: Upstream, **fields: Any) -> str:
-    return gateway.client(
-        provider="openai-compatible", provider_base_url=upstream.base_url, **fields
-    )
 
 
 def assert_hung_up(gateway: Running, name: str, **expected: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
+from tests.failure.calls import client_of
 from tests.running import Answered, Running
 from tests.upstream import Json, Sse, Upstream, chunks, completion, failure
 
@@ -33,12 +34,6 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings = {"upstream": {"max_retries": 1, "max_retry_delay": 0.01}}
     with Running(tmp_path_factory.mktemp("four"), settings, workers=4) as running:
         yield running
-
-
-def client_of(gateway: Running, upstream: Upstream, **fields: Any) -> str:
-    return gateway.client(
-        provider="openai-compatible", provider_base_url=upstream.base_url, **fields
-    )
 
 
 def asked(gateway: Running, key: str, body: Any, times: int) -> list[int]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
+from tests.failure.calls import client_of
 from tests.running import Answered, Running
 from tests.upstream import Json, Sse, Upstream, chunks, completion, error, failure
 
@@ -53,12 +54,6 @@ def trying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings = {"upstream": {"max_retries": 1, "max_retry_delay": 0.05}}
     with Running(tmp_path_factory.mktemp("trying"), settings) as running:
         yield running
-
-
-def client_of(gateway: Running, upstream: Upstream, **fields: Any) -> str:
-    return gateway.client(
-        provider="openai-compatible", provider_base_url=upstream.base_url, **fields
-    )
 
 
 def row_of(gateway: Running, answer: Answered) -> dict[str, Any]:
@@ -354,6 +349,7 @@ class TestAnEnd:
             caller.send(request(client_of(gateway, upstream), STREAMED))
             caller.head()
             gateway.stop()
+            assert upstream.requests[0].hung_up.wait(5)
         (row,) = gateway.rows()
         assert_holds(row, status=499, error_code="gateway_stopped", streamed=1, output_tokens=2)
 

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import yaml
 
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
 from tests.running import PATIENCE, ROOT, Running
-from tests.upstream import Sse, Upstream, chunks
+from tests.upstream import Json, Sse, Upstream, chunks, completion
 
 SERVE = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"]
 DEMO = {"demo": {"tokens_per_second": 0}}
@@ -32,47 +33,38 @@ def first_start_of(output: str) -> tuple[str, str, str]:
     return password[1], key[1], curl[0]
 
 
-class TestAFirstStart:
-    def test_prints_all_that_a_newcomer_needs(self, tmp_path: Path) -> None:
-        with Running(tmp_path, DEMO) as gateway:
-            password, key, curl = first_start_of(gateway.output)
-            assert gateway.output.startswith(f"AI Gateway is starting at {gateway.origin}\n")
-            assert f"{gateway.origin}/admin " in gateway.output
-            assert gateway.chat(key, {**QUESTION, "model": "demo"}).status == 200
-            assert password not in curl
-            assert "Traceback" not in gateway.output and "Warning" not in gateway.output
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """An installation that was started for the first time, and runs."""
+    with Running(tmp_path_factory.mktemp("first"), DEMO) as running:
+        yield running
 
-    def test_prints_a_line_that_a_shell_runs(self, tmp_path: Path) -> None:
-        with Running(tmp_path, DEMO) as gateway:
-            _, _, curl = first_start_of(gateway.output)
-            said = subprocess.run(["sh", "-c", curl], capture_output=True, check=True).stdout
+
+class TestAFirstStart:
+    def test_prints_all_that_a_newcomer_needs(self, first: Running) -> None:
+        password, key, curl = first_start_of(first.output)
+        assert first.output.startswith(f"AI Gateway is starting at {first.origin}\n")
+        assert f"{first.origin}/admin " in first.output
+        assert first.chat(key, {**QUESTION, "model": "demo"}).status == 200
+        assert password not in curl
+        assert "Traceback" not in first.output and "Warning" not in first.output
+
+    def test_prints_a_line_that_a_shell_runs(self, first: Running) -> None:
+        _, _, curl = first_start_of(first.output)
+        said = subprocess.run(["sh", "-c", curl], capture_output=True, check=True).stdout
         assert b'"chat.completion"' in said
         assert b'"assistant"' in said
 
-    def test_prints_it_before_the_port_opens(self, tmp_path: Path) -> None:
-        """So that whoever waits for the port can read it."""
-        gateway = Running(tmp_path)
-        with gateway:
-            pass
-        lines = gateway.output.splitlines()
-        assert lines[0].startswith("AI Gateway is starting")
-        assert [line for line in lines if line.startswith("curl ")]
+    def test_keeps_what_is_secret_from_others(self, first: Running) -> None:
+        assert _mode(first.data) == 0o700
+        assert _mode(first.data / "secret.key") == 0o600
 
-    def test_keeps_what_is_secret_from_others(self, tmp_path: Path) -> None:
-        with Running(tmp_path) as gateway:
-            assert _mode(gateway.data) == 0o700
-            assert _mode(gateway.data / "secret.key") == 0o600
-
-    def test_makes_no_key_file_where_a_key_is_given(self, tmp_path: Path) -> None:
-        secret = {"GATEWAY_SECRET_KEY": "a secret of one's own"}
-        with Running(tmp_path, environment=secret) as gateway:
+    def test_neither_makes_nor_shows_what_is_given(self, tmp_path: Path) -> None:
+        given = {"GATEWAY_SECRET_KEY": "a-key-of-ones-own", "GATEWAY_ADMIN_PASSWORD": "of-my-own"}
+        with Running(tmp_path, environment=given) as gateway:
             assert not (gateway.data / "secret.key").exists()
-            assert secret["GATEWAY_SECRET_KEY"] not in gateway.output
-
-    def test_shows_no_password_that_was_given(self, tmp_path: Path) -> None:
-        with Running(tmp_path, environment={"GATEWAY_ADMIN_PASSWORD": "of-my-own"}) as gateway:
-            assert "of-my-own" not in gateway.output
             assert "user admin" in gateway.output
+            assert not [value for value in given.values() if value in gateway.output]
 
 
 def _mode(path: Path) -> int:
@@ -80,43 +72,44 @@ def _mode(path: Path) -> int:
 
 
 class TestALaterStart:
-    def test_prints_neither_password_nor_key(self, tmp_path: Path) -> None:
-        gateway = Running(tmp_path, DEMO)
-        with gateway:
-            first = gateway.output
-            password, key, _ = first_start_of(first)
-            gateway.stop()
-            gateway.start()
-            later = gateway.output.removeprefix(first)
-            assert f"AI Gateway is starting at {gateway.origin}\n" in later
-            assert password not in later and key not in later
-            assert "password" not in later and "curl" not in later
-            assert gateway.chat(key, {**QUESTION, "model": "demo"}).status == 200
-
-    def test_follows_a_kill_without_an_error(self, tmp_path: Path) -> None:
+    def test_prints_no_secret_again_and_follows_a_kill_without_an_error(
+        self, tmp_path: Path
+    ) -> None:
         gateway = Running(tmp_path, DEMO, workers=2)
         with gateway:
-            _, key, _ = first_start_of(gateway.output)
-            for _ in range(2):
-                made = gateway.client(model_aliases={"*": "demo"})
-                for pid in (gateway.process.pid, *gateway.worker_pids()):
-                    os.kill(pid, signal.SIGKILL)
-                gateway.stop(signal.SIGKILL)
+            password, key, _ = first_start_of(gateway.output)
+            made = gateway.client(model_aliases={"*": "demo"})
+            for end in (_interrupted, _killed):
+                before = gateway.output
+                end(gateway)
                 gateway.start()
+                later = gateway.output.removeprefix(before)
+                assert f"AI Gateway is starting at {gateway.origin}\n" in later
+                assert not [each for each in (password, key, "Admin:", "curl") if each in later]
                 assert gateway.chat(made, QUESTION).status == 200
             assert gateway.chat(key, {**QUESTION, "model": "demo"}).status == 200
             assert "Traceback" not in gateway.output
-            assert gateway.output.count("password") == 1
         with closing(sqlite3.connect(gateway.data / "gateway.db")) as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
-    def test_replaces_a_worker_that_was_killed(self, tmp_path: Path) -> None:
-        with Running(tmp_path, DEMO) as gateway:
-            key = gateway.client(model_aliases={"*": "demo"})
-            (pid,) = gateway.worker_pids()
-            os.kill(pid, signal.SIGKILL)
-            gateway.wait_until(lambda: gateway.worker_pids() not in ([], [pid]), "a new worker")
-            assert gateway.chat(key, QUESTION).status == 200
+
+def _interrupted(gateway: Running) -> None:
+    assert gateway.stop(signal.SIGINT) == 0
+
+
+def _killed(gateway: Running) -> None:
+    """All of its processes at once, so that none can tidy up."""
+    for pid in (gateway.process.pid, *gateway.worker_pids()):
+        os.kill(pid, signal.SIGKILL)
+    gateway.stop(signal.SIGKILL)
+
+
+def test_a_worker_that_was_killed_is_replaced(first: Running) -> None:
+    key = first.client(model_aliases={"*": "demo"})
+    (pid,) = first.worker_pids()
+    os.kill(pid, signal.SIGKILL)
+    first.wait_until(lambda: first.worker_pids() not in ([], [pid]), "a new worker")
+    assert first.chat(key, QUESTION).status == 200
 
 
 def started(folder: Path, config: Any, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -139,7 +132,7 @@ class TestAWrongSetting:
         ("config", "told"),
         [
             ({"server": {"port": 70_000}}, ["server.port", "70000", "65535"]),
-            ({"server": {"port": "http"}}, ["server.port", "http", "integer"]),
+            ({"server": {"port": "http"}}, ["server.port", "http", "whole number"]),
             ({"server": {"workers": 0}}, ["server.workers", "0", "1"]),
             ({"logging": {"level": "loud"}}, ["logging.level", "loud", "debug"]),
             ({"upstream": {"idle_timeout": -1}}, ["upstream.idle_timeout", "-1", "0"]),
@@ -167,7 +160,7 @@ class TestAWrongSetting:
         ("name", "value", "shown"),
         [
             ("PORT", "http", True),
-            ("WEB_CONCURRENCY", "-1", True),
+            ("WEB_CONCURRENCY", "100", True),
             ("GATEWAY_ADMIN_TOKEN", "too-short-a-token", False),
             ("DATABASE_URL", "mysql://user:secret-word@host/db", False),
         ],
@@ -179,6 +172,14 @@ class TestAWrongSetting:
         assert done.returncode == 2
         assert name in done.stderr
         assert (value in done.stderr) is shown
+
+    @pytest.mark.parametrize("workers", ["-1", "many"])
+    def test_that_gunicorn_reads_before_ends_the_start_all_the_same(
+        self, tmp_path: Path, workers: str
+    ) -> None:
+        done = started(tmp_path, {}, WEB_CONCURRENCY=workers)
+        assert done.returncode not in (0, -signal.SIGTERM)
+        assert workers in done.stderr
 
     def test_does_not_show_a_secret(self, tmp_path: Path) -> None:
         settings = {"admin": {"token": "short-secret"}, "metrics": {"password": "lonely-secret"}}
@@ -207,11 +208,13 @@ class TestADatabaseThatCannotBeUsed:
         assert "password" not in done.stdout
         assert file.read_bytes() == content
 
-    def test_of_a_newer_version_is_not_served(self, tmp_path: Path) -> None:
-        with Running(tmp_path) as gateway:
-            pass
-        with closing(sqlite3.connect(gateway.data / "gateway.db")) as database, database:
-            database.execute("UPDATE alembic_version SET version_num = '9999_future'")
+    def test_of_a_newer_version_is_not_served(self, tmp_path: Path, first: Running) -> None:
+        (tmp_path / "data").mkdir()
+        newer = sqlite3.connect(tmp_path / "data" / "gateway.db")
+        with closing(sqlite3.connect(first.data / "gateway.db")) as current, closing(newer):
+            current.backup(newer)
+            with newer:
+                newer.execute("UPDATE alembic_version SET version_num = '9999_future'")
         done = started(tmp_path, {}, PORT=str(_free()))
         assert done.returncode not in (0, 2)
         assert "9999_future" in done.stderr and "newer" in done.stderr
@@ -231,75 +234,44 @@ def _free() -> int:
 
 
 class TestAPortThatIsTaken:
-    def test_fails_and_leaves_the_first_gateway_alone(self, tmp_path: Path) -> None:
-        with Running(tmp_path, DEMO) as gateway:
-            key = gateway.client(model_aliases={"*": "demo"})
-            assert gateway.chat(key, QUESTION).status == 200
-            done = started(tmp_path, DEMO, PORT=str(gateway.port))
-            assert done.returncode not in (0, 2)
-            assert "in use" in done.stderr and str(gateway.port) in done.stderr
-            assert "Traceback" not in done.stderr
-            assert gateway.chat(key, QUESTION).status == 200
-            assert gateway.metric("ai_gateway_requests_total", model="demo", status="200") == 2
+    def test_fails_and_leaves_the_first_gateway_alone(self, first: Running) -> None:
+        key = first.client(model_aliases={"*": "demo"})
+        assert first.chat(key, QUESTION).status == 200
+        before = first.metric("ai_gateway_requests_total", model="demo", status="200")
+        done = started(first.folder, DEMO, PORT=str(first.port))
+        assert done.returncode not in (0, 2)
+        assert "in use" in done.stderr and str(first.port) in done.stderr
+        assert "Traceback" not in done.stderr
+        assert first.chat(key, QUESTION).status == 200
+        after = first.metric("ai_gateway_requests_total", model="demo", status="200")
+        assert after == before + 1 > 1
 
 
-class TestAnEnd:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["TERM", "INT"])
-    def test_is_in_good_order(self, tmp_path: Path, number: int) -> None:
-        with Running(tmp_path) as gateway:
-            assert gateway.stop(number) == 0
-            assert "Traceback" not in gateway.output
-
-    def test_lets_a_stream_run_to_its_end(self, tmp_path: Path, upstream: Upstream) -> None:
-        said = Sse(chunks(["Hello", " my", " friend"]), hang=[1, 2, 3, 4])
-        upstream.always(said)
-        with Running(tmp_path) as gateway, Caller(gateway) as caller:
-            key = gateway.client(provider="openai-compatible", provider_base_url=upstream.base_url)
-            caller.send(request(key, STREAMED))
-            _, headers = caller.head()
-            arriving = caller.blocks(headers)
-            parts = [next(arriving)]
-            gateway.process.send_signal(signal.SIGTERM)
-            gateway.wait_until(lambda: not _accepts(gateway), "the port to close")
-            for _ in range(4):
-                upstream.requests[0].release()
-            assert b"".join([*parts, *arriving]) == b"".join(said.parts())
-            assert gateway.stop() == 0
-            (row,) = gateway.rows()
-            assert (row["status"], row["finish_reason"]) == (200, "stop")
-
-    def test_lets_a_whole_answer_come(self, tmp_path: Path, upstream: Upstream) -> None:
-        upstream.always(Sse([], hang="before-head"))
-        with Running(tmp_path) as gateway, Caller(gateway) as caller:
-            key = gateway.client(provider="openai-compatible", provider_base_url=upstream.base_url)
-            caller.send(request(key))
-            upstream.wait()
-            gateway.process.send_signal(signal.SIGTERM)
-            gateway.wait_until(lambda: not _accepts(gateway), "the port to close")
-            upstream.requests[0].release()
-            assert caller.answer().status == 502  # it is no answer, but the call was not cut
-            assert caller.ended()
-            assert gateway.stop() == 0
-
-    def test_does_not_wait_for_connections_that_only_wait(self, tmp_path: Path) -> None:
-        """A client keeps its connection for its next call; nothing of it is being answered."""
-        settings = {"server": {"graceful_timeout": 3600}}
-        with Running(tmp_path, settings) as gateway, Caller(gateway) as caller:
-            caller.send(request(None, None, method="GET", path="/health"))
-            assert caller.answer().status == 200
-            assert gateway.stop() == 0
-            assert caller.ended()
-            assert "Traceback" not in gateway.output
-
-    def test_does_not_wait_for_a_stream_for_ever(self, tmp_path: Path, upstream: Upstream) -> None:
-        upstream.always(Sse(chunks(), hang=1))
-        settings = {"server": {"graceful_timeout": 1}}
-        with Running(tmp_path, settings) as gateway, Caller(gateway) as caller:
-            key = gateway.client(provider="openai-compatible", provider_base_url=upstream.base_url)
-            caller.send(request(key, STREAMED))
-            caller.head()
-            gateway.stop()
-            assert upstream.requests[0].hung_up.wait(5)
+def test_an_end_waits_for_answers_and_for_nothing_else(tmp_path: Path, upstream: Upstream) -> None:
+    stream = Sse(chunks(["Hello", " my", " friend"]), hang=[1, 2, 3, 4])
+    whole = Json(completion(), hang="before-head")
+    upstream.always(lambda received: stream if "stream" in received.json else whole)
+    gateway = Running(tmp_path, {"server": {"graceful_timeout": 3600}})
+    with gateway, Caller(gateway) as streaming, Caller(gateway) as waiting, Caller(gateway) as idle:
+        key = gateway.client(provider="openai-compatible", provider_base_url=upstream.base_url)
+        idle.send(request(None, None, method="GET", path="/health"))
+        assert idle.answer().status == 200
+        waiting.send(request(key))
+        upstream.wait(1)
+        streaming.send(request(key, STREAMED))
+        _, headers = streaming.head()
+        arriving = streaming.blocks(headers)
+        begun = next(arriving)
+        gateway.process.send_signal(signal.SIGTERM)
+        gateway.wait_until(lambda: not _accepts(gateway), "the port to close")
+        for _ in stream.parts():
+            upstream.release()
+        assert b"".join([begun, *arriving]) == b"".join(stream.parts())
+        assert waiting.answer().status == 200
+        assert gateway.stop() == 0
+        assert streaming.ended() and waiting.ended() and idle.ended()
+        assert {row["status"] for row in gateway.rows(2)} == {200}
+        assert "Traceback" not in gateway.output
 
 
 def _accepts(gateway: Running) -> bool:

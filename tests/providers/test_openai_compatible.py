@@ -16,7 +16,8 @@ from gateway.providers import PROVIDERS
 from gateway.providers.base import Credentials, Provider, Question, Target
 from gateway.providers.openai_compatible import OPENAI_COMPATIBLE, mistral_id
 
-rows = pytest.mark.parametrize("row", PROVIDERS.values(), ids=PROVIDERS)
+ROWS = [row for row in PROVIDERS.values() if "openai" in row.speaks]
+rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 SPELT = b'"x_unknown": [12345678901234567890123, 1.10, {"d": 1, "d": 2}, "\\u00e9"]'
 
 
@@ -62,9 +63,9 @@ class TestAddresses:
     def test_lead_to_the_chat_and_the_list(self) -> None:
         openai = PROVIDERS["openai"]
         credentials = Credentials("https://host/v1", "k")
-        assert openai.chat_url(Target(openai, "m", credentials)) == (
-            "https://host/v1/chat/completions"
-        )
+        request = read_request(b'{"messages":[{"role":"user"}]}')
+        url = openai.url(Target(openai, "m", credentials), request)
+        assert url == "https://host/v1/chat/completions"
         assert openai.models_url(credentials) == "https://host/v1/models"
         assert PROVIDERS["perplexity"].models_url(credentials) is None
 
@@ -89,7 +90,13 @@ class TestTheKey:
         ({"object": "list", "data": [{"id": "a", "x": 1}, {"id": "b"}]}, ["a", "b"]),
         ([{"id": "a"}], ["a"]),
         ({"data": [{"id": 5}, {"name": "x"}, None, {"id": "a"}]}, ["a"]),
-        *[(odd, []) for odd in ({}, {"data": None}, {"data": {}}, [], None, 5, "x")],
+        ({}, []),
+        ({"data": None}, []),
+        ({"data": {}}, []),
+        ([], []),
+        (None, []),
+        (5, []),
+        ("x", []),
     ],
 )
 def test_a_list_of_models_may_be_odd(body: Any, ids: list[str]) -> None:

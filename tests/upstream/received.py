@@ -96,7 +96,8 @@ class Received:
     def keys(self) -> set[str]:
         """Every API key that the request carries in its headers."""
         scheme, _, bearer = self.headers.get("authorization", "").partition(" ")
-        keys = {self.headers.get("api-key", ""), self.headers.get("x-api-key", "")}
+        names = ("api-key", "x-api-key", "x-goog-api-key")
+        keys = {self.headers.get(name, "") for name in names}
         return (keys | {bearer if scheme.lower() == "bearer" else ""}) - {""}
 
     def release(self) -> None:

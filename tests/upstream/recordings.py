@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from typing import Any, Literal
 from .answers import Answer, Json, Sse
 
 RECORDINGS = Path(__file__).parent.parent / "fixtures" / "recordings" / "openai-chat.jsonl.gz"
+# Google ends its lines with CRLF.
+_EVENT = re.compile(rb"(?<=\n\n)|(?<=\r\n\r\n)")
 
 
 @dataclass(frozen=True)
@@ -53,5 +56,4 @@ def load(path: Path = RECORDINGS) -> list[Recording]:
 
 def _events(stream: bytes) -> list[bytes]:
     """The stream cut behind each blank line, nothing added and nothing left out."""
-    *ended, rest = stream.split(b"\n\n")
-    return [event + b"\n\n" for event in ended] + ([rest] if rest else [])
+    return [event for event in _EVENT.split(stream) if event]

@@ -58,8 +58,8 @@ class Ending:
     def _word(self, finished: Finished, own: dict[str, Any]) -> str:
         """A client acts upon `tool_use` and `refusal`, so they win over a bare end."""
         word = own.get("stop_reason")
-        if word is not None and STOP_REASONS.get(word) == finished.reason:
-            return str(word)
+        if isinstance(word, str) and STOP_REASONS.get(word, finished.reason) == finished.reason:
+            return word
         if finished.reason == "stop" and (self.calls or self.refusal):
             return "tool_use" if self.calls else "refusal"
         if finished.reason == "stop" and finished.stop_sequence is not None:

@@ -20,6 +20,7 @@ STOP_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "pause_turn": "stop",
+    "compaction": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
@@ -66,7 +67,6 @@ EFFORTS: dict[str, Effort] = {
 }
 LEAST_BUDGET = 1024
 
-IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 # How the base64 of a file begins whose type nobody told.
 BEGINNINGS = {
     "/9j/": "image/jpeg",

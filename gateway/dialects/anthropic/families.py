@@ -4,7 +4,7 @@ A model is known by a piece of its name, so that resellers' spellings are recogn
 (`anthropic/claude-opus-4.6`, `us.anthropic.claude-sonnet-4-5-20250929-v1:0`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.conversation import Effort
@@ -23,7 +23,6 @@ class Family:
     the system may speak in mid-conversation.
     """
 
-    names: tuple[str, ...]
     max_output: int
     thinking: Literal["adaptive", "either", "budget", "none"] = "adaptive"
     sampling: Literal["both", "one", "none"] = "none"
@@ -34,38 +33,37 @@ class Family:
     asides: bool = True
 
 
-# The first that fits counts: the longer name stands before the shorter.
-FAMILIES = (
-    Family(
+_NEW = Family(128_000)
+_OF_4_5 = Family(64_000, "budget", "one", efforts=(), asides=False)
+_OF_4 = Family(64_000, "budget", "both", efforts=(), formats=False, asides=False)
+
+# By a piece of their names; the first that fits counts, so the longer stand before the shorter.
+FAMILIES: tuple[tuple[tuple[str, ...], Family], ...] = (
+    (
         ("sonnet-5-5", "opus-5-5", "fable-5-1", "fable-5-2", "mythos-5-1", "mythos-5-2"),
-        128_000,
-        always_thinks=True,
-        forced_tools=False,
+        replace(_NEW, always_thinks=True, forced_tools=False),
     ),
-    Family(("fable-", "mythos-"), 128_000, always_thinks=True),
-    Family(("haiku-5", "sonnet-5", "opus-5", "opus-4-8", "opus-4-7"), 128_000),
-    Family(("opus-4-6", "sonnet-4-6"), 128_000, "either", "one", _MOST, asides=False),
-    Family(("opus-4-5",), 64_000, "budget", "one", _SOME, asides=False),
-    Family(("sonnet-4-5", "haiku-4-5"), 64_000, "budget", "one", (), asides=False),
-    Family(("opus-4-1",), 32_000, "budget", "one", (), asides=False),
-    Family(("sonnet-4", "4-sonnet"), 64_000, "budget", "both", (), formats=False, asides=False),
-    Family(("opus-4", "4-opus"), 32_000, "budget", "both", (), formats=False, asides=False),
-    Family(("3-7-sonnet",), 64_000, "budget", "both", (), formats=False, asides=False),
-    Family(("3-5-sonnet", "3-5-haiku"), 8_192, "none", "both", (), formats=False, asides=False),
-    Family(
+    (("fable-", "mythos-"), replace(_NEW, always_thinks=True)),
+    (("haiku-5", "sonnet-5", "opus-5", "opus-4-8", "opus-4-7"), _NEW),
+    (
+        ("opus-4-6", "sonnet-4-6"),
+        replace(_NEW, thinking="either", sampling="one", efforts=_MOST, asides=False),
+    ),
+    (("opus-4-5",), replace(_OF_4_5, efforts=_SOME)),
+    (("sonnet-4-5", "haiku-4-5"), _OF_4_5),
+    (("opus-4-1",), replace(_OF_4_5, max_output=32_000)),
+    (("sonnet-4", "4-sonnet", "3-7-sonnet"), _OF_4),
+    (("opus-4", "4-opus"), replace(_OF_4, max_output=32_000)),
+    (("3-5-sonnet", "3-5-haiku"), replace(_OF_4, max_output=8_192, thinking="none")),
+    (
         ("claude-3", "claude-2", "claude-instant"),
-        4_096,
-        "none",
-        "both",
-        (),
-        formats=False,
-        asides=False,
+        replace(_OF_4, max_output=4_096, thinking="none"),
     ),
     # A Claude that is not known yet is younger than these.
-    Family(("claude-",), 128_000),
+    (("claude-",), _NEW),
 )
 # Other vendors' models behind a door of this dialect.
-OTHERS = Family((), 64_000, "budget", "both", (), formats=False, asides=False)
+OTHERS = _OF_4
 
 _RANK: tuple[Effort, ...] = ("minimal", *_ALL)
 _ANSWER = 8_192
@@ -74,8 +72,8 @@ _THINKING_ANSWER = 32_000
 
 def family_of(model: str) -> Family:
     name = model.lower().replace(".", "-")
-    for family in FAMILIES:
-        if any(part in name for part in family.names):
+    for names, family in FAMILIES:
+        if any(part in name for part in names):
             return family
     return OTHERS
 

@@ -60,7 +60,7 @@ def _refuse(chat: Chat, family: Family) -> None:
         raise _unsupported("n", "Anthropic gives one answer a request")
     if chat.logprobs:
         raise _unsupported("logprobs", "Anthropic tells no log probabilities")
-    if chat.extra.get("audio") or "audio" in (chat.extra.get("modalities") or ()):
+    if chat.extra.get("audio") or _wants_audio(chat.extra.get("modalities")):
         raise _unsupported("modalities", "Anthropic's models answer in text alone")
     for at, tool in enumerate(chat.tools):
         if tool.custom is not None:
@@ -68,6 +68,10 @@ def _refuse(chat: Chat, family: Family) -> None:
     forced = chat.tool_choice is not None and chat.tool_choice.mode in ("required", "named")
     if forced and chat.tools and not family.forced_tools:
         raise _unsupported("tool_choice", "This model cannot be made to call a tool")
+
+
+def _wants_audio(modalities: Any) -> bool:
+    return isinstance(modalities, list) and "audio" in modalities
 
 
 def _unsupported(name: str, why: str) -> BadRequest:
@@ -80,8 +84,10 @@ def _write_extra(chat: Chat, written: Written) -> None:
             continue
         if name == "output_config" and isinstance(value, dict):
             written.body[name] = dict(value)
-        elif name == "service_tier" and value in SERVICE_TIERS.keys():
+        elif name == "service_tier" and isinstance(value, str) and value in SERVICE_TIERS:
             written.body[name] = SERVICE_TIERS[value]
+        elif name == "safety_identifier" and isinstance(value, str) and chat.user is None:
+            written.body["metadata"] = {"user_id": value}
         elif name in TOP_LEVEL and (name != "thinking" or isinstance(value, dict)):
             written.body[name] = value
         else:

@@ -24,8 +24,9 @@ def write_thinking(chat: Chat, family: Family, written: Written) -> None:
     if "thinking" in body and not _may_think(chat, body):
         del body["thinking"]
         _drop(written)
-    budget = body.get("thinking", {}).get("budget_tokens", 0)
-    body.setdefault("max_tokens", default_max_tokens(family, budget))
+    if "max_tokens" not in body:
+        budget = body.get("thinking", {}).get("budget_tokens")
+        body["max_tokens"] = default_max_tokens(family, budget if isinstance(budget, int) else 0)
 
 
 def write_sampling(chat: Chat, family: Family, written: Written) -> None:
@@ -50,6 +51,8 @@ def _write_reasoning(reasoning: Reasoning, family: Family, written: Written) -> 
         _write_effort(reasoning.effort, family, written)
         if own["thinking"] is not None:
             written.body["thinking"] = own["thinking"]
+    elif reasoning.effort is None and reasoning.budget is None and not reasoning.show:
+        return
     elif reasoning.effort == "none" or reasoning.budget == 0:
         _write_no_thinking(reasoning.effort, family, written)
     elif family.thinking == "none":
@@ -93,7 +96,8 @@ def _display(reasoning: Reasoning) -> dict[str, str]:
 def _write_budget(reasoning: Reasoning, family: Family, written: Written) -> None:
     given = reasoning.budget is not None and reasoning.budget > 0
     budget = (reasoning.budget or 0) if given else budget_of_effort(reasoning.effort or "medium")
-    fitting = _fitting_budget(budget, written.body.get("max_tokens"), given)
+    limit = written.body.get("max_tokens", family.max_output)
+    fitting = _fitting_budget(budget, limit, given)
     if fitting is None:
         _drop(written)
         return
@@ -103,14 +107,12 @@ def _write_budget(reasoning: Reasoning, family: Family, written: Written) -> Non
         _write_effort(reasoning.effort, family, written)
 
 
-def _fitting_budget(budget: int, max_tokens: int | None, given: bool) -> int | None:
-    """A budget below `max_tokens`; one that nobody asked for leaves half of it for the answer."""
+def _fitting_budget(budget: int, limit: int, given: bool) -> int | None:
+    """A budget below the limit; one that nobody asked for leaves half of it for the answer."""
     budget = max(budget, LEAST_BUDGET)
-    if max_tokens is None or (given and budget < max_tokens):
+    if given and budget < limit:
         return budget
-    if max_tokens <= LEAST_BUDGET:
-        return None
-    return max(LEAST_BUDGET, min(budget, max_tokens // 2))
+    return max(LEAST_BUDGET, min(budget, limit // 2)) if limit > LEAST_BUDGET else None
 
 
 def _write_effort(effort: Effort | None, family: Family, written: Written) -> None:

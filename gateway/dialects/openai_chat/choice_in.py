@@ -53,6 +53,7 @@ class ChoiceReader:
         self._calls = CallReader(choice, taken)
         self._details = Details(choice)
         self._last_thought = ""
+        self._told: list[str] = []
         self._citations: list[dict[str, Any]] = []
 
     def read_delta(self, delta: dict[str, Any]) -> list[Event]:
@@ -110,23 +111,30 @@ class ChoiceReader:
 
     def _read_thought(self, delta: dict[str, Any], events: list[Event]) -> None:
         text = plain_text(delta)
-        details = delta.get("reasoning_details")
-        if details:
-            told = self._details.read(details)
-            text = text or told
+        told = self._details.read(delta.get("reasoning_details"))
+        if told and not text:
+            text = self._untold(told)
         if not text or (len(text) >= _BLOCK and text == self._last_thought):
             return
         self._last_thought = text
+        self._told.append(text)
         events.append(ThinkingPiece(text, self.choice))
 
     def _read_blocks(self, delta: dict[str, Any], events: list[Event]) -> None:
-        """LiteLLM's: their text stands in `reasoning_content`, too."""
+        """LiteLLM's: their text stands in `reasoning_content`, too, there or before."""
         told = bool(plain_text(delta))
         for block in objects(delta["thinking_blocks"]):
             thought = read_block(block)
-            if told:
-                thought.text = ""
+            thought.text = "" if told else self._untold(thought.text)
             events += self._thought_events(thought)
+
+    def _untold(self, text: str) -> str:
+        """A text that comes with its seal, unless it has been told before that."""
+        told = "".join(self._told)
+        if not text or not told.startswith(text):
+            return text
+        self._told = [told[len(text) :]]
+        return ""
 
     def _read_content(self, content: Any, events: list[Event]) -> None:
         if isinstance(content, str):
@@ -170,4 +178,4 @@ class ChoiceReader:
             events += self._calls.read([call], signature)
         if signature and (delta.get("content") or not calls):
             events.append(TextPiece("", self.choice, signature))
-        self.cite(objects(delta.get("annotations")))
+        self.cite(objects(delta.get("annotations")) + objects(delta.get("citations")))

@@ -60,7 +60,7 @@ class Margin:
         members = {
             "refusal": None if self.refused else explanation,
             "annotations": self._annotations,
-            "citations": self._citations,
+            "citations": _numbered(self._citations),
             "thinking_blocks": self._blocks,
             "reasoning_details": _numbered(self._details),
             "extra_content": google_content(self.signature) if self.signature else None,
@@ -68,9 +68,12 @@ class Margin:
         return {name: value for name, value in members.items() if value}
 
 
-def _numbered(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _numbered(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The openai package merges entries of equal `index`, and refuses a list where some lack it."""
-    numbers = [item.get("index") for item in details]
-    if numbers in (list(range(len(details))), [None] * len(details)):
-        return details
-    return [{**item, "index": at} for at, item in enumerate(details)]
+    numbers = [item.get("index") for item in items]
+    in_order = all(type(number) is int for number in numbers)
+    if in_order and numbers == list(range(len(items))):
+        return items
+    if not any("index" in item for item in items):
+        return items
+    return [{**item, "index": at} for at, item in enumerate(items)]

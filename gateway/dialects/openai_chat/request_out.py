@@ -118,9 +118,10 @@ def _is_marked(chat: Chat) -> bool:
 
 def _write_rest(body: dict[str, Any], chat: Chat, accepts: Accepts) -> list[str]:
     """What the door could not read, if a vendor of this dialect may; names what is left out."""
-    _refuse_audio(chat)
     dropped = []
     for name, value in chat.extra.items():
+        if name == "modalities" and _is_text_alone(value):
+            continue
         marks = name == accepts.cache_marks
         if name in body or (not marks and (name in FOREIGN or not _NAME.fullmatch(name))):
             dropped.append(name)
@@ -131,7 +132,8 @@ def _write_rest(body: dict[str, Any], chat: Chat, accepts: Accepts) -> list[str]
     return dropped
 
 
-def _refuse_audio(chat: Chat) -> None:
-    modalities = chat.extra.get("modalities")
-    if isinstance(modalities, list) and any(kind != "text" for kind in modalities):
+def _is_text_alone(modalities: Any) -> bool:
+    """What every vendor does unasked; a few do not know the word. Raises BadRequest for more."""
+    if modalities != ["text"]:
         raise unsupported("modalities", "Here only text can be asked for as an answer")
+    return True

@@ -30,9 +30,9 @@ def read_thoughts(message: dict[str, Any]) -> list[Thinking]:
     """All that a whole message says of its thoughts, each thing once."""
     blocks = map(read_block, objects(message.get("thinking_blocks")))
     sealed = [block for block in blocks if block != Thinking()]
-    known = {mark for thought in sealed for mark in (thought.signature, thought.redacted) if mark}
+    known = [mark for thought in sealed for mark in (thought.signature, thought.redacted) if mark]
     for item in objects(message.get("reasoning_details")):
-        if known.isdisjoint(_marks(item)):
+        if item.get("signature") not in known and item.get("data") not in known:
             sealed.append(read_detail(item))
     told = "".join(thought.text for thought in sealed)
     unsealed = plain_text(message)
@@ -120,10 +120,6 @@ def objects(value: Any) -> list[dict[str, Any]]:
 
 def _detail(kind: str, index: int, **said: str) -> dict[str, Any]:
     return {"type": kind, **said, "format": _ANTHROPIC_FORMAT, "index": index}
-
-
-def _marks(item: dict[str, Any]) -> set[str]:
-    return {mark for name in ("signature", "data") if (mark := _text(item.get(name)))}
 
 
 def _text(value: Any) -> str | None:

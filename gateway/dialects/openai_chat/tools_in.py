@@ -78,20 +78,15 @@ def _function(function: dict[str, Any], path: str, around: dict[str, Any]) -> To
         schema=object_or_none(function.get("parameters"), f"{path}.parameters"),
         strict=flag_or_none(function.get("strict"), f"{path}.strict"),
         cache=cache_mark(around) or cache_mark(function),
-        native=kept(
-            {
-                **rest(around, "type", "function", *CACHE_MARKS),
-                **_inner(rest(function, *_FUNCTION, *CACHE_MARKS)),
-            }
-        ),
+        native=kept(_remarks(function, around)),
     )
 
 
-_FUNCTION = ("name", "description", "parameters", "strict")
-
-
-def _inner(members: dict[str, Any]) -> dict[str, Any]:
-    return {"function": members} if members else {}
+def _remarks(function: dict[str, Any], around: dict[str, Any]) -> dict[str, Any]:
+    """What a vendor of this dialect has its clients say of a tool besides."""
+    said = rest(around, "type", "function", *CACHE_MARKS)
+    inner = rest(function, "name", "description", "parameters", "strict", *CACHE_MARKS)
+    return {**said, "function": inner} if inner else said
 
 
 def _mode(word: str, path: str) -> ToolChoice:

@@ -42,7 +42,7 @@ def write_tool(tool: Tool, accepts: Accepts) -> dict[str, Any]:
     if tool.hosted is not None:
         return tool.hosted
     if tool.custom is not None:
-        written: dict[str, Any] = {"type": "custom", "custom": tool.custom}
+        written: dict[str, Any] = {"type": "custom", "custom": _custom(tool.custom)}
     else:
         said = own(tool.native)
         inner = said.get("function") or {}
@@ -87,6 +87,16 @@ def _function(tool: Tool) -> dict[str, Any]:
         "strict": tool.strict,
     }
     return {name: value for name, value in members.items() if value is not None}
+
+
+def _custom(definition: dict[str, Any]) -> dict[str, Any]:
+    """In Responses it is flat, its type beside its name, and the grammar likewise."""
+    said = {name: value for name, value in definition.items() if name != "type"}
+    wanted = said.get("format")
+    if isinstance(wanted, dict) and wanted.get("type") == "grammar" and "grammar" not in wanted:
+        grammar = {name: value for name, value in wanted.items() if name != "type"}
+        said["format"] = {"type": "grammar", "grammar": grammar}
+    return said
 
 
 def _reference(tool: Tool) -> dict[str, Any]:
