@@ -15,8 +15,8 @@ A client's own key and address serve its own provider alone. Any other target
 (`provider/model` among its fallbacks, aliases, or asked for) takes its credentials from
 `config.yaml` under `providers.<id>`.
 
-| id | usual address | key | list of models | usage in streams |
-|---|---|---|---|---|
+| id | speaks | usual address | key | list of models | usage in streams |
+|---|---|---|---|---|---|
 """
 _DIFFERENCES = """
 ## What is changed on the way
@@ -38,7 +38,8 @@ def _row(provider: Provider) -> str:
     models = "from the provider" if provider.models_path else "none, or a fixed one"
     usage = "asked for by the gateway" if provider.stream_usage == "ask" else "comes by itself"
     header = f"{provider.key}, in `{provider.key_header}`"
-    return f"| {provider.id} | {address} | {header} | {models} | {usage} |\n"
+    speaks = ", ".join(provider.speaks)
+    return f"| {provider.id} | {speaks} | {address} | {header} | {models} | {usage} |\n"
 
 
 def _section(provider: Provider) -> str:

@@ -1,4 +1,4 @@
-"""What the tests of the doors share: the vendor's own SDK, and the tally of the recordings."""
+"""What the tests of the doors share: the vendors' own SDKs, and the tallies of the recordings."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -14,24 +14,26 @@ from tests.upstream import Recording
 
 @dataclass
 class Tally:
-    """How many recordings passed unchanged, of how many, by vendor and form."""
+    """How many recordings passed unchanged, of how many, by row (a vendor, usually) and form."""
 
     played: Counter[tuple[str, str]] = field(default_factory=Counter)
     unchanged: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @contextmanager
-    def counting(self, recording: Recording) -> Iterator[None]:
+    def counting(self, recording: Recording, row: str | None = None) -> Iterator[None]:
         """It passed unchanged if what is asserted inside holds."""
-        kind = recording.provider, "stream" if recording.stream else "whole"
+        kind = row or recording.provider, "stream" if recording.stream else "whole"
         self.played[kind] += 1
         yield
         self.unchanged[kind] += 1
 
     def lines(self) -> Iterator[str]:
-        for vendor in sorted({vendor for vendor, _ in self.played}):
-            forms = [self._line(form, (vendor, form)) for form in ("whole", "stream")]
-            yield f"{vendor:<12}" + "".join(forms)
-        yield f"{'all':<12}{self.unchanged.total()} of {self.played.total()}"
+        rows = sorted({row for row, _ in self.played})
+        width = max(12, *(len(row) + 2 for row in rows))
+        for row in rows:
+            forms = [self._line(form, (row, form)) for form in ("whole", "stream")]
+            yield f"{row:<{width}}" + "".join(forms)
+        yield f"{'all':<{width}}{self.unchanged.total()} of {self.played.total()}"
 
     def _line(self, form: str, kind: tuple[str, str]) -> str:
         count = f"{self.unchanged[kind]} of {self.played[kind]}" if self.played[kind] else "none"
@@ -39,6 +41,11 @@ class Tally:
 
 
 TALLY = pytest.StashKey[Tally]()
+MATRIX = pytest.StashKey[Tally]()
+TITLES = {
+    TALLY: "recordings that passed the gateway unchanged",
+    MATRIX: "recordings that every door's SDK reads as their vendor's own does",
+}
 
 
 @pytest.fixture(scope="session")
@@ -46,14 +53,20 @@ def tally(pytestconfig: pytest.Config) -> Tally:
     return pytestconfig.stash.setdefault(TALLY, Tally())
 
 
+@pytest.fixture(scope="session")
+def matrix_tally(pytestconfig: pytest.Config) -> Tally:
+    return pytestconfig.stash.setdefault(MATRIX, Tally())
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    tally = config.stash.get(TALLY, None)
-    if tally is not None:
-        terminalreporter.section("recordings that passed the gateway unchanged")
-        for line in tally.lines():
-            terminalreporter.line(line)
+    for key, title in TITLES.items():
+        tally = config.stash.get(key, None)
+        if tally is not None:
+            terminalreporter.section(title)
+            for line in tally.lines():
+                terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")

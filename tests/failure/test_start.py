@@ -79,7 +79,7 @@ class TestALaterStart:
         with gateway:
             password, key, _ = first_start_of(gateway.output)
             made = gateway.client(model_aliases={"*": "demo"})
-            for end in (_interrupted, _killed):
+            for end in (_ended, _killed):
                 before = gateway.output
                 end(gateway)
                 gateway.start()
@@ -93,8 +93,8 @@ class TestALaterStart:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def _interrupted(gateway: Running) -> None:
-    assert gateway.stop(signal.SIGINT) == 0
+def _ended(gateway: Running) -> None:
+    assert gateway.stop() == 0
 
 
 def _killed(gateway: Running) -> None:

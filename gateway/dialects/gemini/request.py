@@ -29,6 +29,4 @@ def read_request(raw: bytes, model: str, *, kind: Kind, stream: bool) -> ChatReq
     for index, content in enumerate(contents if isinstance(contents, list) else ()):
         if not isinstance(content, (dict, str)):
             raise wrong(f"contents[{index}]", "an object")
-    return ChatRequest(
-        raw, body, model, stream, include_usage=True, kind=kind, dialect="gemini"
-    )
+    return ChatRequest(raw, body, model, stream, include_usage=True, kind=kind, dialect="gemini")
