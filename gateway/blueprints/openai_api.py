@@ -1,11 +1,11 @@
-"""The OpenAI door: chat completions and embeddings."""
+"""The OpenAI door: chat completions, Responses and embeddings."""
 
 from flask import Blueprint, Response, request
 
 from gateway.blueprints import access
 from gateway.blueprints.replies import reply
 from gateway.chat import ChatRequest
-from gateway.dialects import openai
+from gateway.dialects import openai, responses
 from gateway.exchange import Exchange
 
 bp = Blueprint("openai_api", __name__)
@@ -15,6 +15,15 @@ bp = Blueprint("openai_api", __name__)
 @bp.post("/chat/completions")
 def chat_completions() -> Response:
     return reply("openai", _ask)
+
+
+@bp.post("/v1/responses")
+def create_response() -> Response:
+    return reply("responses", _ask_response)
+
+
+def _ask_response(exchange: Exchange) -> ChatRequest:
+    return responses.read_request(access.admitted_body(exchange, request.environ))
 
 
 @bp.post("/v1/embeddings")

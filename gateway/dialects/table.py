@@ -1,13 +1,19 @@
-"""DIALECTS: the one list of the wire formats."""
+"""DIALECTS: the one list of the wire formats that doors speak; SPOKEN, those that vendors do."""
 
 from collections.abc import Mapping
 
-from gateway.dialects import anthropic, gemini, gemini_array, openai_chat
-from gateway.dialects.base import Dialect
+from gateway.dialects import anthropic, gemini, gemini_array, openai_chat, responses
+from gateway.dialects.base import Dialect, Spoken
 
-DIALECTS: Mapping[str, Dialect] = {
+SPOKEN: Mapping[str, Spoken] = {
     "openai": openai_chat,
     "anthropic": anthropic,
     "gemini": gemini,
-    "gemini-array": gemini_array,
 }
+DIALECTS: Mapping[str, Dialect] = {
+    **SPOKEN,
+    "gemini-array": gemini_array,
+    "responses": responses,
+}
+# Their answers repeat parts of the question.
+ECHOING = frozenset({"responses"})

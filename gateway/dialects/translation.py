@@ -8,7 +8,7 @@ from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
 from gateway.dialects import anthropic, gemini, openai
 from gateway.dialects.passage import Overheard, Passage, Translated, noted
-from gateway.dialects.table import DIALECTS
+from gateway.dialects.table import DIALECTS, ECHOING, SPOKEN
 from gateway.errors import BadRequest
 
 # One of these an answer has, or it is none.
@@ -30,7 +30,7 @@ def in_dialect(
     if request.dialect == dialect:
         return request, ()
     chat: Chat = DIALECTS[request.dialect].read_chat(request.body)
-    written = DIALECTS[dialect].write_chat(chat, model, stream=request.stream)
+    written = SPOKEN[dialect].write_chat(chat, model, stream=request.stream)
     said = ChatRequest(
         raw=_dumped(written.body),
         body=written.body,
@@ -56,7 +56,7 @@ def stream_passage(
     if asked.dialect != sent.dialect:
         door, vendor = DIALECTS[asked.dialect], DIALECTS[sent.dialect]
         model = asked.model or sent.model or ""
-        writer = door.StreamWriter(model, include_usage=asked.include_usage)
+        writer = door.StreamWriter(model, include_usage=asked.include_usage, **_echoed(asked))
         return Translated(vendor.StreamReader(), writer, learned, limit)
     if sent.dialect == "openai":
         choices = sent.body.get("n") or 1
@@ -78,7 +78,12 @@ def whole_answer(
             pass
         return raw
     model = asked.model or sent.model or ""
-    return orjson.dumps(DIALECTS[asked.dialect].write_answer(events, model))
+    door = DIALECTS[asked.dialect]
+    return orjson.dumps(door.write_answer(events, model, **_echoed(asked)))
+
+
+def _echoed(asked: ChatRequest) -> dict[str, Any]:
+    return {"request": asked.body} if asked.dialect in ECHOING else {}
 
 
 def counted(request: ChatRequest, dialect: str, model: str) -> ChatRequest:
@@ -86,7 +91,7 @@ def counted(request: ChatRequest, dialect: str, model: str) -> ChatRequest:
     if request.dialect == dialect:
         return request
     read = gemini.read_count if request.dialect == "gemini" else DIALECTS[request.dialect].read_chat
-    written = DIALECTS[dialect].write_chat(read(request.body), model, stream=False)
+    written = SPOKEN[dialect].write_chat(read(request.body), model, stream=False)
     if dialect == "gemini":
         body = gemini.count_tokens_body(written, model)
     else:

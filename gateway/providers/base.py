@@ -9,6 +9,7 @@ from gateway.chat import ChatRequest
 from gateway.errors import BadRequest, UpstreamError
 from gateway.providers.failures import judge
 from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
+from gateway.providers.responses import edited
 from gateway.upstream import Answer, Upstream, prepared
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -137,6 +138,8 @@ class Provider:
 
         Raises BadRequest that names a field which the vendor cannot honour.
         """
+        if request.dialect == "responses":
+            return Question(request, edited(request, model, system_prompt, max_tokens))
         draft = Draft(request)
         if self.quirks is not NO_QUIRKS:
             draft.adapt(self.quirks, self.title)

@@ -29,7 +29,7 @@ class Tally:
 
     def lines(self) -> Iterator[str]:
         rows = sorted({row for row, _ in self.played})
-        width = max(12, *(len(row) + 2 for row in rows))
+        width = max([12, *(len(row) + 2 for row in rows)])
         for row in rows:
             forms = [self._line(form, (row, form)) for form in ("whole", "stream")]
             yield f"{row:<{width}}" + "".join(forms)

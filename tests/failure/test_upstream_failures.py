@@ -44,8 +44,8 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings = {
         "max_retries": 0,
         "connect_timeout": 0.5,
-        "first_byte_timeout": 0.5,
-        "idle_timeout": 0.5,
+        "first_byte_timeout": 0.8,
+        "idle_timeout": 0.8,
         "keepalive_interval": 0.1,
         "max_event_mb": 1,
         "max_answer_mb": 1,

@@ -14,6 +14,7 @@ from gateway.dialects.openai_chat.shape import (
     text_or_none,
     wrong,
 )
+from gateway.dialects.openai_chat.thoughts import objects
 from gateway.dialects.responses.native import kept
 
 _FUNCTION = ("type", "name", "description", "parameters", "strict", *CACHE_MARKS)
@@ -52,9 +53,9 @@ def flat_name(namespace: str, name: str) -> str:
 def namespaced(tools: Any) -> dict[str, tuple[str, str]]:
     """The namespace and the own name of each tool that was given a flat one."""
     found: dict[str, tuple[str, str]] = {}
-    for space in tools if isinstance(tools, list) else ():
-        if isinstance(space, dict) and space.get("type") == "namespace":
-            for tool in space.get("tools") or ():
+    for space in objects(tools):
+        if space.get("type") == "namespace":
+            for tool in objects(space.get("tools")):
                 own = (str(space.get("name")), str(tool.get("name")))
                 found[flat_name(*own)] = own
     return found
@@ -62,7 +63,11 @@ def namespaced(tools: Any) -> dict[str, tuple[str, str]]:
 
 def _namespace(space: dict[str, Any], path: str) -> list[Tool]:
     name = a_name(space.get("name"), f"{path}.name")
-    tools = read_tools(space.get("tools"), f"{path}.tools")
+    given = an_array(space.get("tools"), f"{path}.tools")
+    tools = [
+        _tool(an_object(tool, f"{path}.tools[{at}]"), f"{path}.tools[{at}]")
+        for at, tool in enumerate(given)
+    ]
     for tool in tools:
         tool.name = flat_name(name, tool.name)
         if tool.custom is not None:
