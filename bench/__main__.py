@@ -28,10 +28,11 @@ _HEAD = ("measure", "gateway", "reference", "ratio", "bound", "")
 def main() -> int:
     """0, or 1 where an answer was wrong; with --strict also where a bound is missed."""
     given = _arguments()
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
     rows: list[Row] = []
     try:
-        with Stage(given.pairs, given.seconds) as stage:
+        with Stage(given.pairs, given.seconds, given.patience) as stage:
             failures = [_measure(stage, name, given.profile, rows) for name in given.only]
     except KeyboardInterrupt:
         return 130
@@ -92,6 +93,13 @@ def _arguments() -> argparse.Namespace:
         default="never",
         choices=("never", "missed", "always"),
         help=f"show where the CPU goes ({', '.join(_PROFILED)}) when a bound is missed, or always",
+    )
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=300.0,
+        metavar="S",
+        help="seconds, all in all, to wait for others to leave the worker's core (300)",
     )
     parser.add_argument("--strict", action="store_true", help="exit 1 if a bound is missed")
     return parser.parse_args()

@@ -20,7 +20,7 @@ LIMITS = {
 
 
 _CALM, _TRIES = 0.05, 3
-_LOOK, _IN_USE, _PATIENCE = 0.25, 0.15, 300.0
+_LOOK, _IN_USE = 0.25, 0.15
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Row:
 
 
 class Stage:
-    """`with Stage(pairs, seconds) as stage:` ends all that was started on it."""
+    """`with Stage(pairs, seconds, patience) as stage:` ends all that was started on it."""
 
-    def __init__(self, pairs: int, seconds: float) -> None:
+    def __init__(self, pairs: int, seconds: float, patience: float) -> None:
         self.pairs = pairs
         self.seconds = seconds
         self.notes: list[str] = []
         """What should be known besides the figures."""
         self._disturbed = 0
-        self._patience = _PATIENCE
+        self._patience = patience
         self._exit = ExitStack()
 
     def __enter__(self) -> "Stage":
@@ -116,11 +116,13 @@ class Stage:
     def ask(self, plan: Plan) -> Outcome:
         """The outcome of the plan; on a busy machine, the least disturbed of a few tries."""
         outcomes: list[Outcome] = []
-        while len(outcomes) < _TRIES:
+        while not outcomes or (len(outcomes) < _TRIES and self._patience > 0):
             self._wait_for_calm()
+            began = time.monotonic()
             outcomes.append(load.run(plan))
             if is_calm(outcomes[-1]):
                 return outcomes[-1]
+            self._patience -= time.monotonic() - began
             tell(f"others used the worker's core for {outcomes[-1].ready:.0%} of the time")
         self._disturbed += 1
         return min(outcomes, key=lambda outcome: outcome.ready)
@@ -129,7 +131,7 @@ class Stage:
         """Until nobody uses the worker's core, or the patience of the whole run is at its end."""
         (core,) = process.cores()[0]
         began = time.monotonic()
-        while process.core_use(core, _LOOK) > _IN_USE and self._patience > 0:
+        while self._patience > 0 and process.core_use(core, _LOOK) > _IN_USE:
             self._patience -= _LOOK
         if (waited := time.monotonic() - began) > 4 * _LOOK:
             tell(f"waited {waited:.0f} s for others to leave the worker's core")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -38,7 +39,7 @@ def plan_for(upstream: Upstream, model: str, **more: int) -> Plan:
 
 
 def test_a_table_with_figures_comes_out() -> None:
-    command = "-m bench --only whole,stream --pairs 1 --seconds 0.5".split()
+    command = "-m bench --only whole,stream --pairs 1 --seconds 0.5 --patience 0".split()
     done = subprocess.run(
         [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -52,14 +53,16 @@ def test_a_table_with_figures_comes_out() -> None:
 
 
 def test_what_it_started_ends_when_it_is_interrupted(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench", "--only", "whole", "--seconds", "60"]
-    with (
-        open(tmp_path / "output", "wb") as output,
-        subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output) as bench,
-    ):
+    command = "-m bench --only whole --seconds 60 --patience 0".split()
+    with open(tmp_path / "output", "wb") as output:
+        bench = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=output, stderr=output)
+    try:
         started = wait_for_load(bench.pid)
-        bench.send_signal(2)
-    assert bench.returncode == 130
+        bench.send_signal(signal.SIGINT)
+        assert bench.wait(30) == 130
+    finally:
+        bench.kill()
+        bench.wait()
     assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
 
 

@@ -7,8 +7,11 @@ from typing import Any
 import orjson
 
 from gateway.chat import ChatRequest
+from gateway.dialects import anthropic
 from gateway.dialects.splice import value_of
+from gateway.errors import UpstreamError, UpstreamRateLimited, UpstreamRejected
 from gateway.providers.base import NO_HEADERS, Credentials, Provider
+from gateway.providers.failures import judge
 from gateway.providers.quirks import Draft
 
 # The newer 2026-10-21 removes temperature, top_p and top_k for every model.
@@ -36,7 +39,18 @@ class Anthropic(Provider):
         return base_url.rstrip("/").removesuffix(self.chat_path).removesuffix("/v1")
 
     def read_models(self, body: Any) -> list[dict[str, Any]]:
-        return [{"id": row["id"], "display_name": row.get("display_name")} for row in _rows(body)]
+        return [{name: row[name] for name in row if name != "type"} for row in _rows(body)]
+
+    def judge(
+        self, status: int, headers: Mapping[str, str], raw: bytes, key: str | None
+    ) -> UpstreamError:
+        """Its types are not OpenAI's: what they say goes into the code."""
+        error = judge(status, headers, raw, key)
+        if isinstance(error, (UpstreamRejected, UpstreamRateLimited)):
+            found = {"type": error.type, "message": error.message}
+            error.code = anthropic.code_of(found) or error.code
+            error.type = type(error).type
+        return error
 
     def _prompt(self, draft: Draft, prompt: str) -> None:
         given = draft.request.body.get("system")

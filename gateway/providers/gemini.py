@@ -10,7 +10,7 @@ import orjson
 from gateway.chat import ChatRequest
 from gateway.dialects import gemini
 from gateway.dialects.splice import Edits, value_of
-from gateway.errors import UpstreamError
+from gateway.errors import UpstreamError, UpstreamRateLimited, UpstreamRejected
 from gateway.providers.base import Provider, Question, Target
 from gateway.providers.failures import judge
 from gateway.providers.quirks import Draft
@@ -32,17 +32,20 @@ class Gemini(Provider):
         return base_url.rstrip("/").removesuffix("/v1beta").removesuffix("/v1")
 
     def read_models(self, body: Any) -> list[dict[str, Any]]:
-        rows = body.get("models") if isinstance(body, dict) else None
-        found = rows if isinstance(rows, list) else []
-        named = [row for row in found if isinstance(row, dict) and isinstance(row.get("name"), str)]
-        return [{"id": row["name"].removeprefix("models/")} for row in named]
+        return gemini.read_models(body)
 
     def judge(
         self, status: int, headers: Mapping[str, str], raw: bytes, key: str | None
     ) -> UpstreamError:
-        """A bad key is a 400 here, and the time to wait stands in the body."""
+        """A bad key is a 400 here, and the time to wait stands in the body; `code` is the status
+        once more.
+        """
         found = _parsed(raw)
         error = judge(401 if gemini.is_bad_key(found) else status, headers, raw, key)
+        if isinstance(error, (UpstreamRejected, UpstreamRateLimited)):
+            error.code = "model_not_found" if status == 404 else type(error).code
+        if gemini.is_daily_quota(found):
+            error.retryable = False
         if error.retry_after is None and (delay := gemini.retry_delay(found)) is not None:
             error.retry_after = delay
             error.headers["retry-after"] = f"{delay:g}"

@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from tests.running import Running
-from tests.upstream import Recording
+from tests.upstream import Recording, Upstream
 
 
 @dataclass
@@ -67,6 +67,33 @@ def pytest_terminal_summary(
             terminalreporter.section(title)
             for line in tally.lines():
                 terminalreporter.line(line)
+
+
+@pytest.fixture(scope="session")
+def _others() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def others(_others: Upstream) -> Iterator[Upstream]:
+    """Where `impatient` finds Anthropic and Gemini, with the keys `key-of-anthropic`, …"""
+    yield _others
+    _others.clear()
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory, _others: Upstream) -> Iterator[Running]:
+    """A gateway that soon sends heads and keep-alives, and has providers of its own."""
+    names = ("anthropic", "gemini")
+    settings = {
+        "upstream": {"max_retries": 0, "head_wait": 0.1, "keepalive_interval": 0.1},
+        "providers": {
+            name: {"api_key": f"key-of-{name}", "base_url": _others.origin} for name in names
+        },
+    }
+    with Running(tmp_path_factory.mktemp("impatient"), settings) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -200,6 +200,22 @@ class TestAClientThatLeaves:
         assert [row["status"] for row in gateway.rows(2, client_name=name)] == [200, 200]
 
 
+@pytest.mark.parametrize("leave", [Caller.close, Caller.reset], ids=["close", "reset"])
+def test_connections_to_a_host_are_few_and_none_is_lost_to_a_hang_up(
+    patient: Running, upstream: Upstream, leave: Callable[[Caller], None]
+) -> None:
+    key = client_of(patient, upstream)
+    for count, place in enumerate(("before-head", "mid-head", 0, 0.5, 1, 2, 2.5, 6), start=1):
+        upstream.always(STREAM.but(hang=place))
+        caller = Caller(patient)
+        caller.send(request(key, STREAMED))
+        assert caller.head()[0] == 200
+        leave(caller)
+        assert upstream.wait(count)[-1].hung_up.wait(5)
+    upstream.always(WHOLE)
+    assert [patient.chat(key, QUESTION).status for _ in range(3)] == [200] * 3
+
+
 def _read_to_the_end(sock: socket.socket) -> None:
     try:
         while sock.recv(1 << 20):
@@ -220,6 +236,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "max_retry_delay": 60,
         "head_wait": 0.1,
         "keepalive_interval": 0.1,
+        "max_connections": 3,
     }
     with Running(tmp_path_factory.mktemp("patient"), {"upstream": settings}) as running:
         yield running

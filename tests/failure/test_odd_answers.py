@@ -18,7 +18,7 @@ from tests.failure.calls import (
     written,
 )
 from tests.running import Answered, Running
-from tests.upstream import Answer, Comment, Json, Sse, Upstream, chunks, error, failure
+from tests.upstream import Answer, Comment, Json, Sse, Upstream, chunks, completion, error, failure
 from tests.upstream.answers import Event
 
 
@@ -140,6 +140,38 @@ class TestAnOddAnswer:
         upstream.always(WHOLE)
         answer = ask(gateway, key, STREAMED)
         assert answer.status == 502
+
+    def test_may_say_that_there_is_no_error(
+        self, gateway: Running, upstream: Upstream, key: str
+    ) -> None:
+        whole, streamed = completion(error=None), chunks(WORDS, error=None)
+        upstream.always([Json(whole), Sse(streamed)])
+        assert ask(gateway, key, QUESTION).json == whole
+        assert events_of(ask(gateway, key, STREAMED)) == [*streamed, "[DONE]"]
+
+    def test_may_talk_of_errors_and_endings(
+        self, gateway: Running, upstream: Upstream, key: str
+    ) -> None:
+        words = [
+            '{"error": {"message": "no"}}',
+            "data: [DONE]\n\n",
+            '"finish_reason":"stop"',
+            "\r\n\r\n",
+        ]
+        upstream.always(Sse(chunks(words)))
+        assert events_of(ask(gateway, key, STREAMED)) == [*chunks(words), "[DONE]"]
+
+    @both
+    def test_goes_to_a_client_of_http_1_0_until_the_connection_ends(
+        self, gateway: Running, upstream: Upstream, key: str, question: Any
+    ) -> None:
+        upstream.always(good_for(question))
+        with Caller(gateway) as caller:
+            caller.send(request(key, question, http="1.0"))
+            answer = caller.answer()
+            assert caller.ended()
+        assert (answer.status, answer.body) == (200, written(good_for(question)))
+        assert "transfer-encoding" not in answer.headers
 
     def test_brings_none_of_upstreams_headers_along(
         self, gateway: Running, upstream: Upstream, key: str

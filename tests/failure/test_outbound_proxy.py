@@ -1,9 +1,6 @@
 """Calls that leave through a proxy."""
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -21,67 +18,29 @@ from tests.failure.calls import (
     good_for,
     written,
 )
+from tests.failure.forwarder import Forwarder
 from tests.running import Running
 from tests.upstream import Answer, Raw, Upstream, chunks, failure, redirect
 
 
-class Proxy:
-    """A forward proxy: what comes goes on to the one host that it knows."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self.first_lines: list[str] = []
-        self.target = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=[near], daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
-        begin = near.recv(65536)
-        self.first_lines.append(begin.partition(b"\r\n")[0].decode())
-        with near, suppress(OSError), socket.create_connection(("127.0.0.1", self.target)) as far:
-            far.sendall(begin)
-            back = threading.Thread(target=_pump, args=[far, near], daemon=True)
-            back.start()
-            _pump(near, far)
-            back.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for end in (source, sink):
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[Forwarder]:
+    with Forwarder() as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")
-def proxy() -> Iterator[Proxy]:
-    proxy = Proxy()
-    yield proxy
-    proxy.close()
-
-
-@pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory, proxy: Proxy) -> Iterator[Running]:
+def proxied(tmp_path_factory: pytest.TempPathFactory, proxy: Forwarder) -> Iterator[Running]:
     """A gateway whose calls go through the proxy."""
-    settings = {"upstream": {"proxy": proxy.url, "max_retries": 0, "idle_timeout": 1}}
+    settings = {
+        "upstream": {"proxy": f"http://127.0.0.1:{proxy.port}", "max_retries": 0, "idle_timeout": 1}
+    }
     with Running(tmp_path_factory.mktemp("proxied"), settings) as running:
         yield running
 
 
 @pytest.fixture
-def proxied_key(proxied: Running, proxy: Proxy, upstream: Upstream) -> str:
+def proxied_key(proxied: Running, proxy: Forwarder, upstream: Upstream) -> str:
     proxy.target = upstream.port
     return client_of(proxied, upstream)
 
@@ -89,7 +48,12 @@ def proxied_key(proxied: Running, proxy: Proxy, upstream: Upstream) -> str:
 class TestThroughAProxy:
     @both
     def test_an_answer_comes(
-        self, proxied: Running, proxy: Proxy, upstream: Upstream, proxied_key: str, question: Any
+        self,
+        proxied: Running,
+        proxy: Forwarder,
+        upstream: Upstream,
+        proxied_key: str,
+        question: Any,
     ) -> None:
         good = good_for(question)
         upstream.always(good)
@@ -175,7 +139,7 @@ class TestThroughAProxy:
         assert last["error"]["code"] == "upstream_unreachable"
 
     def test_a_proxy_that_is_away_gets_502(
-        self, proxied: Running, proxy: Proxy, upstream: Upstream, proxied_key: str
+        self, proxied: Running, proxy: Forwarder, upstream: Upstream, proxied_key: str
     ) -> None:
         with Upstream() as gone:
             pass

@@ -177,7 +177,7 @@ class _Items:
 
     def added(self, at: int, item: dict[str, Any]) -> list[Event]:
         told = self._at(at)
-        return self._begin(told, item) if item.get("type") in _CALLS else []
+        return self._begin(told, item) if _word(item.get("type")) in _CALLS else []
 
     def text(self, said: dict[str, Any]) -> list[Event]:
         text = said.get("delta")
@@ -224,14 +224,14 @@ class _Items:
         if told.done:
             return []
         told.done = True
-        kind = item.get("type")
+        kind = _word(item.get("type"))
         if kind == "message":
             return self._message(at, told, item)
         if kind == "reasoning":
             return self._reasoning(told, item)
         if kind in _CALLS:
             return self._call(told, item, _CALLS[kind])
-        return [TextPiece("", native=kept({"item": item}))] if isinstance(kind, str) else []
+        return [] if kind is None else [TextPiece("", native=kept({"item": item}))]
 
     def _at(self, at: int) -> _Item:
         found = self._items.get(at)

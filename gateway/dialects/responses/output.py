@@ -145,9 +145,10 @@ class Output:
         yield from self._reasoning.open()
 
     def _seal(self, state: State) -> Iterable[Step]:
-        if self._reasoning is None:
+        encrypted = sealed(state)
+        if self._reasoning is None and encrypted is not None:
             yield from self._think()
-        yield from self._end_thought(sealed(state))
+        yield from self._end_thought(encrypted)
 
     def _sign(self, signature: str) -> Iterable[Step]:
         """A message bears the signature of its text; a text that says nothing has none to bear."""

@@ -21,13 +21,17 @@ _FUNCTION = ("type", "name", "description", "parameters", "strict", *CACHE_MARKS
 
 
 def read_tools(given: Any, path: str = "tools") -> list[Tool]:
-    """Those of a namespace stand alone, under a name that tells where they come from."""
+    """Those of a namespace stand alone, under a name that tells where they come from.
+
+    Tools whose loading is deferred are offered at once, so that none need be searched for.
+    """
     tools: list[Tool] = []
     for at, tool in enumerate([] if given is None else an_array(given, path)):
         place = f"{path}[{at}]"
-        if an_object(tool, place).get("type") == "namespace":
+        kind = an_object(tool, place).get("type")
+        if kind == "namespace":
             tools += _namespace(tool, place)
-        else:
+        elif kind != "tool_search":
             tools.append(_tool(tool, place))
     return tools
 
