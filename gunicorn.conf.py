@@ -17,7 +17,7 @@ except ConfigError as error:
     print(error, file=sys.stderr, flush=True)
     sys.exit(2)
 
-_LAST_SECONDS = 3
+_LAST_SECONDS = 5
 
 wsgi_app = "wsgi:app"
 worker_class = "gevent"

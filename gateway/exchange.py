@@ -110,7 +110,7 @@ class Exchange:
         """Ends the exchange when the client's socket closes. `interim`: it bears a 100 Continue."""
         self._greenlet = gevent.getcurrent()
         probe = INTERIM if interim else None
-        self._watched = self.gateway.hangups.add(socket, self._hung_up, probe)
+        self._watched = self.gateway.hangups.add(socket, self._hung_up, probe, lambda: self.waits)
 
     def commit(self, keep_alive: bytes | None) -> None:
         """The head goes out now; `keep_alive` is what the answer's body bears at any time."""

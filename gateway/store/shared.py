@@ -39,8 +39,14 @@ class Shared:
         return taken
 
     def bump(self) -> None:
-        """Tells every worker that a client has changed. Raises sqlite3.Error if it cannot."""
-        self._file.mark(CLIENTS)
+        """Tells every worker that a client has changed.
+
+        Where it cannot, the change is done all the same, and `degraded` says what is amiss.
+        """
+        try:
+            self._file.mark(CLIENTS)
+        except sqlite3.Error as error:
+            self._degrade(error)
 
     def sequence(self) -> int:
         """A number that differs after each change. Raises sqlite3.Error if it cannot be read."""

@@ -49,7 +49,7 @@ def test_the_log_has_its_tokens(gateway: Running, upstream: Upstream) -> None:
     answer = _ask(gateway, _client(gateway, upstream), {"input": "a", "model": "embed-x"})
     [row] = gateway.rows(1, request_id=answer.headers["x-request-id"])
     assert (row["input_tokens"], row["output_tokens"], row["status"]) == (3, None, 200)
-    assert row["model_used"] == "embed-x"
+    assert row["model"] == "embed-x"
 
 
 @pytest.mark.parametrize("recording", RECORDED, ids=lambda recording: recording.id)
@@ -87,14 +87,6 @@ def test_the_sdk_asks_for_base64_unless_told_otherwise(
     key = _client(gateway, upstream, provider="gemini", provider_base_url=upstream.origin)
     answer = sdk.with_options(api_key=key).embeddings.create(model="e", input="a")
     assert answer.data[0].embedding == [0.5, -0.25]
-
-
-def test_base64_is_answered_in_base64(gateway: Running, upstream: Upstream) -> None:
-    upstream.always(Json({"embeddings": [{"values": [0.5, -0.25]}]}))
-    key = _client(gateway, upstream, provider="gemini", provider_base_url=upstream.origin)
-    body = {"model": "e", "input": "a", "encoding_format": "base64"}
-    [one] = _ask(gateway, key, body).json["data"]
-    assert struct.unpack("<2f", b64decode(one["embedding"])) == (0.5, -0.25)
 
 
 @pytest.mark.parametrize(
