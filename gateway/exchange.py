@@ -426,7 +426,8 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
 
 
 def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, Any]) -> bytes:
-    said = target.provider.read_embeddings(body, target.model)
+    assert exchange.request is not None
+    said = target.provider.read_embeddings(exchange.request, body, target.model)
     exchange.learned.usage = usage_of(said.get("usage"))
     return raw if said is body else orjson.dumps(said)
 

@@ -121,8 +121,10 @@ class Provider:
         self._name(draft, model)
         return Question(request, draft.text())
 
-    def read_embeddings(self, body: dict[str, Any], model: str) -> dict[str, Any]:
-        """The answer in OpenAI's shape."""
+    def read_embeddings(
+        self, request: ChatRequest, body: dict[str, Any], model: str
+    ) -> dict[str, Any]:
+        """The answer in OpenAI's shape, as the question wants it."""
         return body
 
     def write_count(self, request: ChatRequest, model: str) -> Question:

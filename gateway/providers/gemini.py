@@ -55,8 +55,11 @@ class Gemini(Provider):
         body = gemini.write_embeddings(request.body, model)
         return Question(request, orjson.dumps(body))
 
-    def read_embeddings(self, body: dict[str, Any], model: str) -> dict[str, Any]:
-        return gemini.read_embeddings(body, model)
+    def read_embeddings(
+        self, request: ChatRequest, body: dict[str, Any], model: str
+    ) -> dict[str, Any]:
+        base64 = request.body.get("encoding_format") == "base64"
+        return gemini.read_embeddings(body, model, base64=base64)
 
     def _name(self, draft: Draft, model: str) -> None:
         """The model stands in the URL."""

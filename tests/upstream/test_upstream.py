@@ -589,6 +589,7 @@ def test_a_release_after_the_answer_does_nothing(upstream: Upstream) -> None:
 
 
 def test_the_end_ends_everything() -> None:
+    before = set(threading.enumerate())
     with Upstream() as upstream:
         upstream.script("hang", Json({}, hang="before-head"))
         upstream.script("stuck", Json("x" * 50_000_000))
@@ -597,7 +598,8 @@ def test_the_end_ends_everything() -> None:
         for sock, model in zip(socks, ["hang", "stuck", "idle"], strict=False):
             sock.sendall(request(b'{"model": "%b"}' % model.encode()))
         received = upstream.wait(3)
-    assert not [each for each in threading.enumerate() if each.name.startswith("upstream")]
+    begun = set(threading.enumerate()) - before
+    assert not [each for each in begun if each.name.startswith("upstream")]
     assert not any(each.hung_up.is_set() for each in received)
     for sock in socks:
         sock.close()
