@@ -24,6 +24,7 @@ from gateway.upstream import Upstream
 
 _CHANGES_EVERY = 0.4
 _PRUNE_EVERY = 600.0
+_IDLE_SECONDS = 15.0
 _log = logging.getLogger(__name__)
 
 
@@ -50,7 +51,13 @@ class Gateway:
         self.shared.bump()
 
     def start(self) -> None:
-        work = (self.ledger.run, self._watch_changes, self._watch_hangups, self._prune)
+        work = (
+            self.ledger.run,
+            self._watch_changes,
+            self._watch_hangups,
+            self._prune,
+            self._drop_idle,
+        )
         self._greenlets = [gevent.spawn(one) for one in work]
 
     def stop(self) -> None:
@@ -76,6 +83,11 @@ class Gateway:
         while True:
             self.hangups.look()
             time.sleep(INTERVAL)
+
+    def _drop_idle(self) -> None:
+        while True:
+            time.sleep(_IDLE_SECONDS / 3)
+            self.upstream.drop_idle(_IDLE_SECONDS)
 
     def _prune(self) -> None:
         while True:

@@ -8,11 +8,12 @@ Redirects are not followed, `.netrc` and proxy variables are not read, cookies a
 import select
 import socket
 import ssl
+import time
 import zlib
 from collections.abc import Mapping
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import gevent
 from gevent.monkey import get_original
@@ -88,6 +89,11 @@ class Upstream:
         finally:
             answer.close()
 
+    def drop_idle(self, seconds: float) -> None:
+        """Gives back the descriptors of connections that nobody has used for so long."""
+        if isinstance(self._adapter, GeventAdapter):
+            self._adapter.drop_idle(seconds)
+
     def close(self) -> None:
         self._adapter.close()
 
@@ -114,10 +120,23 @@ class _PoolMixin:
     which sockets have served before, since those may be closed by upstream at any moment.
     """
 
-    kept: WeakSet[Any]
+    kept: WeakKeyDictionary[Any, float]
+    _socket_queue: Any
+
+    def drop_idle(self, seconds: float) -> None:
+        """Closes the sockets that have waited longer than that."""
+        fresh = []
+        while not self._socket_queue.empty():
+            sock = self._socket_queue.get(block=False)
+            if time.monotonic() - self.kept.get(sock, 0.0) < seconds:
+                fresh.append(sock)
+            else:
+                sock.close()
+        for sock in reversed(fresh):
+            self._socket_queue.put(sock)
 
     def return_socket(self, sock: Any) -> None:
-        self.kept.add(sock)
+        self.kept[sock] = time.monotonic()
         super().return_socket(sock)  # type: ignore[misc]
 
     def _is_socket_alive(self, sock: Any) -> bool:
@@ -158,7 +177,7 @@ class _Route:
             options["ssl_options"] = {"ca_certs": str(settings.ca_bundle)}
         pool = _TlsPool if tls else _PlainPool
         self.pool: Any = pool(host, port, host, port, **options)
-        self.pool.kept = WeakSet()
+        self.pool.kept = WeakKeyDictionary()
 
 
 def _checked(host: str) -> str:
@@ -208,6 +227,10 @@ class GeventAdapter(BaseAdapter):
         response.request = request
         response.raw = wire
         return response
+
+    def drop_idle(self, seconds: float) -> None:
+        for route in self._routes.values():
+            route.pool.drop_idle(seconds)
 
     def close(self) -> None:
         for route in self._routes.values():
