@@ -18,6 +18,7 @@ from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.exchange import new_request_id
 from gateway.extensions import csrf, db, limiter
+from gateway.fetcher import Fetcher
 from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
@@ -91,6 +92,11 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         shared=Shared(settings.data_dir / "shared.db"),
         ledger=Ledger(db.engine, settings.logging),
         upstream=upstream,
+        fetcher=Fetcher(
+            settings.fetch,
+            proxy=settings.upstream.proxy,
+            ca_bundle=settings.upstream.ca_bundle,
+        ),
         ways=ways(settings),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
         metrics=Metrics(),

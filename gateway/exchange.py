@@ -10,7 +10,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -23,8 +22,6 @@ from gateway.dialects.passage import Passage
 from gateway.dialects.translation import (
     count_answer,
     count_of,
-    counted,
-    in_dialect,
     is_answer,
     stream_passage,
     whole_answer,
@@ -33,6 +30,7 @@ from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError
 from gateway.hangup import INTERIM, Watched
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
+from gateway.question import Fetches, question_for
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
@@ -74,6 +72,7 @@ class Exchange:
         "_greenlet",
         "_watched",
         "dropped",
+        "fetched",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -94,6 +93,7 @@ class Exchange:
         self.first_byte: float | None = None
         self.limit_headers: dict[str, str] = {}
         self.dropped: tuple[str, ...] = ()
+        self.fetched = Fetches(gateway.fetcher)
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
         self.waits = False
@@ -294,7 +294,7 @@ def _from_target(
     if request.kind == "count" and target.provider.speaks[0] == "openai":
         yield count_answer(request.dialect, estimated_tokens(request))
         return
-    question = _question(client, request, target)
+    question = question_for(client, request, target, exchange.fetched)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
@@ -310,27 +310,6 @@ def _from_target(
             if last or exchange.committed:
                 raise
             time.sleep(pause or 0)
-
-
-def _question(client: Client, request: ChatRequest, target: Target) -> Question:
-    """The question as this target gets it. Raises BadRequest for what it cannot honour."""
-    provider = target.provider
-    if request.kind == "embed":
-        return provider.write_embeddings(request, target.model)
-    dialect = provider.dialect_for(request.dialect)
-    if request.kind == "count":
-        return provider.write_count(counted(request, dialect, target.model), target.model)
-    sent, unsaid = in_dialect(request, dialect, target.model)
-    question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
-    dropped = (*unsaid, *question.dropped)
-    if dropped and client.strict_params:
-        raise BadRequest(
-            f"{provider.title} does not know `{dropped[0]}`, and this client allows no parameter "
-            "to be dropped (strict_params)",
-            param=dropped[0],
-            code="unsupported_parameter",
-        )
-    return replace(question, dropped=dropped)
 
 
 def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamError) -> None:
