@@ -10,7 +10,7 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
@@ -136,11 +136,7 @@ class Fetcher:
     def fetch_all(self, urls: Collection[str]) -> dict[str, Fetched]:
         """What stands at these addresses, fetched at the same time. Raises NotFetched."""
         urls = list(dict.fromkeys(urls))
-        if not self._settings.enabled:
-            raise NotFetched(urls[0], "this gateway fetches nothing (its setting `fetch.enabled`)")
-        if len(urls) > self._settings.max_files:
-            most = f"more than {self._settings.max_files} addresses in one question"
-            raise NotFetched(urls[self._settings.max_files], most)
+        self.check(urls)
         room = _Room(self._settings.max_mb)
         jobs = [gevent.spawn(self._tried, url, room) for url in urls]
         try:
@@ -153,6 +149,18 @@ class Fetcher:
             return found
         finally:
             gevent.killall(jobs, block=False)
+
+    def check(self, urls: Sequence[str]) -> None:
+        """Raises NotFetched for what can be refused as it is written, without asking anybody."""
+        if urls and not self._settings.enabled:
+            raise NotFetched(urls[0], "this gateway fetches nothing (its setting `fetch.enabled`)")
+        if len(urls) > self._settings.max_files:
+            most = f"more than {self._settings.max_files} addresses in one question"
+            raise NotFetched(urls[self._settings.max_files], most)
+        for url in urls:
+            host = destination(url, self._settings.ports).host
+            if _literal(host) or _is_local(host):
+                self._addresses(url, host)
 
     def _tried(self, url: str, room: "_Room") -> tuple[str, Fetched | NotFetched]:
         seconds = self._settings.timeout
@@ -208,7 +216,7 @@ class Fetcher:
     def _addresses(self, url: str, host: str) -> list[Address]:
         """All that the host resolves to. Raises NotFetched unless every one may be asked."""
         named = host in self._names
-        if not named and (host == "localhost" or host.endswith(".localhost")):
+        if not named and _is_local(host):
             raise NotFetched(url, _NOT_PUBLIC)
         literal = _literal(host)
         found = [literal] if literal else [ip_address(text) for text in self._resolve(host)]
@@ -275,6 +283,10 @@ def _plain(host: str) -> str:
 
 def _refused(host: str) -> str:
     raise ValueError(f"{host} is not the name of a host")
+
+
+def _is_local(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def _literal(host: str) -> Address | None:

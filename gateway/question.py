@@ -59,6 +59,27 @@ class Fetches:
             raise _refusal(request, error) from None
 
 
+class Placeholders:
+    """Fetches nothing: notes the addresses, and says in place of data where they would be from."""
+
+    def __init__(self, fetcher: Fetcher) -> None:
+        self._fetcher = fetcher
+        self.urls: list[str] = []
+
+    def __call__(self, request: ChatRequest, links: Sequence[Link]) -> Mapping[str, Media]:
+        self.urls = list(dict.fromkeys(link.url for link in links))
+        try:
+            self._fetcher.check(self.urls)
+        except NotFetched as error:
+            raise _refusal(request, error) from None
+        return {link.url: _placeholder(link) for link in links}
+
+
+def _placeholder(link: Link) -> Media:
+    kind = "image/*" if link.kind == "image" else "*/*"
+    return Media(link.media_type or kind, f"(what {link.url} holds)")
+
+
 def _media(link: Link, found: Fetched) -> Media:
     if not _is_fit(link, found.media_type):
         wanted = "an image" if link.kind == "image" else "a file of a known type"
