@@ -159,7 +159,7 @@ class Fetcher:
             raise NotFetched(urls[self._settings.max_files], most)
         for url in urls:
             host = destination(url, self._settings.ports).host
-            if _literal(host) or _is_local(host):
+            if host not in self._names and (_literal(host) or _is_local(host)):
                 self._addresses(url, host)
 
     def _tried(self, url: str, room: "_Room") -> tuple[str, Fetched | NotFetched]:
