@@ -257,7 +257,8 @@ def destination(url: str, ports: Collection[int]) -> Destination:
         raise NotFetched(url, "only http:// and https:// addresses are fetched")
     if "@" in parts.netloc:
         raise NotFetched(url, "an address with a user or a password is not fetched")
-    port = port or (443 if parts.scheme == "https" else 80)
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
     if port not in ports:
         raise NotFetched(url, f"port {port} is not among those that may be asked")
     path = parts.path or "/"
@@ -382,7 +383,8 @@ def _read(url: str, answer: http.client.HTTPResponse, room: _Room) -> Fetched | 
     body = b"".join(_blocks(url, answer, room))
     if answer.length:
         raise http.client.IncompleteRead(body)
-    return Fetched(body, _type_of(body, answer.headers.get_content_type()))
+    said = answer.headers.get_content_type() if "content-type" in answer.headers else UNKNOWN
+    return Fetched(body, _type_of(body, said))
 
 
 def _type_of(body: bytes, said: str) -> str:

@@ -151,6 +151,7 @@ def test_it_refuses_what_is_not_public_in_any_notation(url: str) -> None:
         "http://example.org:6379/",
         "http://example.org:99999/",
         "http://example.org:-1/",
+        "http://example.org:0/",
         "http://example.org:port/",
         "http://example.org\\@127.0.0.1/",
         "http://example.org/\r\nHost: inside",
@@ -378,6 +379,12 @@ def test_what_it_is_its_first_bytes_say(
     media.always(image(body, said))
     found = fetcher(media).fetch(f"http://127.0.0.1:{media.port}/")
     assert (found.body, found.media_type) == (body, media_type)
+
+
+def test_what_says_nothing_of_itself_is_unknown(media: Upstream) -> None:
+    media.always(Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHello"))
+    found = fetcher(media).fetch(f"http://127.0.0.1:{media.port}/")
+    assert (found.body, found.media_type) == (b"Hello", "application/octet-stream")
 
 
 # Several.

@@ -61,7 +61,7 @@ def fetching(tmp_path_factory: pytest.TempPathFactory, _media: Upstream) -> Iter
     settings = {
         "upstream": {"max_retries": 0},
         "fetch": {
-            "allow": ["127.0.0.1/32"],
+            "allow": ["127.0.0.1/32", "localhost"],
             "ports": [_media.port],
             "max_mb": 1,
             "max_files": 3,
@@ -132,6 +132,18 @@ def test_a_relayed_question_is_the_same_but_for_the_image(
     assert upstream.requests[0].body == raw % (DATA_URI.encode(), DATA_URI.encode())
     assert len(media.requests) == 1
     assert "authorization" not in media.requests[0].headers
+
+
+def test_a_host_is_found_by_its_name(
+    fetching: Running, upstream: Upstream, media: Upstream
+) -> None:
+    key = new_key(fetching, upstream, "ollama")
+    url = f"http://localhost:{media.port}/cat"
+    answer = fetching.chat(key, chat(image(url)))
+    assert answer.status == 200, answer.body
+    assert media.requests[0].headers["host"] == f"localhost:{media.port}"
+    unknown = fetching.chat(key, chat(image(f"http://no.such.name.invalid:{media.port}/")))
+    assert (unknown.status, unknown.error["code"]) == (400, "media_not_fetched")
 
 
 @pytest.mark.parametrize("door", ["anthropic", "gemini", "responses"])
@@ -310,7 +322,7 @@ def test_a_refusal_names_the_field_in_openais_words(
         "http://10.0.0.1:{port}/",
         "http://[::1]:{port}/",
         "http://169.254.169.254:{port}/latest/meta-data/",
-        "http://localhost:{port}/",
+        "http://a.localhost:{port}/",
         "http://2130706434:{port}/",
         "http://user:word@127.0.0.1:{port}/",
     ],
