@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from gateway.dialects.recall import DETAILS, TEXT
 from gateway.dialects.splice import Edits, elements, joined, value_of
 from gateway.errors import BadRequest
 from gateway.providers.base import Provider
@@ -242,6 +243,7 @@ OPENAI_COMPATIBLE = (
         speaks=("openai", "responses"),
         base_url="https://openrouter.ai/api/v1",
         stream_usage="given",
+        quirks=Quirks(returned=(DETAILS,)),
     ),
     Provider(
         id="groq",
@@ -266,6 +268,7 @@ OPENAI_COMPATIBLE = (
                     "xhigh": "high",
                 }
             },
+            returned=(TEXT,),
         ),
     ),
     Provider(id="vllm", title="vLLM", base_url="http://localhost:8000/v1", key="optional"),

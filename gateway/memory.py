@@ -1,0 +1,132 @@
+"""What is kept for a client between two of its calls, and put back into the next question.
+
+Reasoning state, by the tool calls that it belongs to; and whole responses, for
+`previous_response_id`. `dialects/recall.py` knows what it is, `store/state.py` where it lies.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from gateway.chat import ChatRequest, Learned
+from gateway.conversation import Chat
+from gateway.dialects import recall
+from gateway.dialects.responses import stored_items
+from gateway.dialects.translation import in_dialect
+from gateway.providers.base import Target
+from gateway.store.state import States
+
+_CALL, _RESPONSE = "call", "response"
+
+
+def origin_of(target: Target) -> str:
+    """Whose state it is: signatures are good for one model at one address."""
+    return f"{target.provider.id} {target.credentials.base_url} {target.model}"
+
+
+class Memory:
+    """What one exchange finds and leaves of its client's state; each thing is read once."""
+
+    __slots__ = ("_states", "_client", "_known")
+
+    def __init__(self, states: States, client: int) -> None:
+        self._states = states
+        self._client = client
+        self._known: dict[str, recall.Kept | None] = {}
+
+    def in_dialect(
+        self, request: ChatRequest, dialect: str, target: Target
+    ) -> tuple[ChatRequest, tuple[str, ...]]:
+        """As `translation.in_dialect`, with what the client has left to the gateway."""
+        if request.dialect != dialect:
+            self._look_back(request)
+        sent, unsaid = in_dialect(
+            request, dialect, target.model, lambda chat: self._restore(chat, target)
+        )
+        return self._completed(sent, target), unsaid
+
+    def _look_back(self, request: ChatRequest) -> None:
+        """Finds the conversation that a question goes on with."""
+        previous = request.body.get("previous_response_id")
+        if previous and request.dialect == "responses" and request.earlier is None:
+            request.earlier = earlier_items(self._states, self._client, previous)
+
+    def _restore(self, chat: Chat, target: Target) -> None:
+        """Gives a question that is translated the reasoning state of its tool calls."""
+        if keys := recall.keys_in(chat):
+            recall.restore(chat, self._found(keys), origin_of(target))
+
+    def _completed(self, sent: ChatRequest, target: Target) -> ChatRequest:
+        """The question with what the vendor's row wants back in each of the model's messages."""
+        members = target.provider.quirks.returned
+        if not members or sent.dialect != "openai":
+            return sent
+        found = self._found(recall.keys_lacking(sent.body, members))
+        return recall.completed(sent, members, found, origin_of(target))
+
+    def keep(self, asked: ChatRequest, sent: ChatRequest, target: Target, learned: Learned) -> None:
+        """Leaves what the next question may need. May be called again when there is more."""
+        members = target.provider.quirks.returned
+        if len(learned.state) > learned.kept and (members or asked.dialect != sent.dialect):
+            learned.kept = len(learned.state)
+            plain = recall.TEXT in members
+            values = recall.kept_of(learned.state, origin_of(target), plain=plain)
+            if values:
+                self._states.put(self._client, _CALL, values)
+        if learned.response is not None and asked.body.get("store") is not False:
+            self._keep_response(asked, learned.response)
+
+    def _found(self, keys: Sequence[str]) -> dict[str, recall.Kept]:
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._known]
+        if unknown:
+            found = self._states.get(self._client, _CALL, unknown)
+            self._known |= {
+                key: recall.read(found[key]) if key in found else None for key in unknown
+            }
+        return {key: kept for key in keys if (kept := self._known[key]) is not None}
+
+    def _keep_response(self, asked: ChatRequest, response: dict[str, Any]) -> None:
+        previous = asked.body.get("previous_response_id")
+        before = _before(self._states, self._client, previous) if previous else []
+        said = {"input": asked.body.get("input"), "response": response, "before": before}
+        value = orjson.dumps(said).decode()
+        self._states.put(self._client, _RESPONSE, {response["id"]: value})
+
+
+def earlier_items(states: States, client: int, response_id: str) -> list[dict[str, Any]] | None:
+    """The items of a conversation up to a response; None if a part of it is not known."""
+    last = _stored(states, client, [response_id]).get(response_id)
+    if last is None:
+        return None
+    earlier = _stored(states, client, last["before"])
+    if len(earlier) < len(last["before"]):
+        return None
+    return [
+        item
+        for each in (*(earlier[id] for id in last["before"]), last)
+        for item in stored_items(each, each["response"])
+    ]
+
+
+def stored_response(states: States, client: int, response_id: str) -> dict[str, Any] | None:
+    """A response as it was given."""
+    found = _stored(states, client, [response_id]).get(response_id)
+    return None if found is None else found["response"]
+
+
+def forget_response(states: States, client: int, response_id: str) -> bool:
+    """Whether there was one. A conversation that went on from it cannot go on any more."""
+    known = stored_response(states, client, response_id) is not None
+    states.forget(client, _RESPONSE, [response_id])
+    return known
+
+
+def _before(states: States, client: int, response_id: str) -> list[str]:
+    found = _stored(states, client, [response_id]).get(response_id)
+    return [] if found is None else [*found["before"], response_id]
+
+
+def _stored(states: States, client: int, ids: list[str]) -> dict[str, dict[str, Any]]:
+    found = states.get(client, _RESPONSE, ids) if ids else {}
+    return {id: orjson.loads(value) for id, value in found.items()}
