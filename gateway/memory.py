@@ -5,6 +5,7 @@ Reasoning state, by the tool calls that it belongs to; and whole responses, for
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -21,8 +22,8 @@ _CALL, _RESPONSE = "call", "response"
 
 
 def origin_of(target: Target) -> str:
-    """Whose state it is: signatures are good for one model at one address."""
-    return f"{target.provider.id} {target.credentials.base_url} {target.model}"
+    """Whose state it is: Gemini refuses a signature from another model, key or address."""
+    return f"{target.provider.id} {target.credentials.base_url}\n{target.model}"
 
 
 class Memory:
@@ -71,11 +72,12 @@ class Memory:
         if len(learned.state) > learned.kept and (members or asked.dialect != sent.dialect):
             learned.kept = len(learned.state)
             plain = recall.TEXT in members
-            values = recall.kept_of(learned.state, origin_of(target), plain=plain)
-            if values:
+            with suppress(orjson.JSONEncodeError):  # nested deeper than it can be written
+                values = recall.kept_of(learned.state, origin_of(target), plain=plain)
                 self._states.put(self._client, _CALL, values)
         if learned.response is not None and asked.body.get("store") is not False:
-            self._keep_response(asked, learned.response)
+            with suppress(orjson.JSONEncodeError):
+                self._keep_response(asked, learned.response)
 
     def _found(self, keys: Sequence[str]) -> dict[str, recall.Kept]:
         unknown = [key for key in dict.fromkeys(keys) if key not in self._known]

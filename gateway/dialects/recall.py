@@ -1,8 +1,8 @@
 """Reasoning state that belongs to tool calls: what is kept of an answer, and how it is put back.
 
 A vendor wants its own back with the calls (signatures, sealed thoughts, DeepSeek's plain ones);
-many clients drop what their dialect has no member for. State has an origin, a model of a vendor:
-nobody else may be sent it.
+many clients drop what their dialect has no member for. State has an origin, a vendor and below it
+a model: it is put back for that one alone, and no other vendor may see it.
 """
 
 import hashlib
@@ -67,7 +67,8 @@ def key_of(id: str, name: str, arguments: str) -> str:
     (`functions.f:0`): then what is asked tells them apart.
     """
     key = _UNFIT.sub("_", id)
-    if len(_WORDS.sub("", id.replace(name, ""))) >= _TELLS_APART:
+    own = _WORDS.sub("", id).replace(_WORDS.sub("", name), "", 1)
+    if len(own) >= _TELLS_APART:
         return key
     told = name.encode() + b"\0" + _plain(arguments)
     return f"{key}:{hashlib.sha256(told).hexdigest()[:32]}"
@@ -149,8 +150,12 @@ def restore(chat: Chat, found: Mapping[str, Kept], origin: str) -> None:
                 continue
             if kept.origin == origin:
                 _put_back(message, call, kept)
-            else:
+            elif _vendor(kept.origin) != _vendor(origin):
                 _take_out(message, call, kept)
+
+
+def _vendor(origin: str) -> str:
+    return origin.partition("\n")[0]
 
 
 def _calls(message: Message) -> list[ToolCall]:
@@ -271,16 +276,18 @@ def _of_the_model(body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _keys(message: Mapping[str, Any]) -> list[str]:
-    keys = []
-    for call in objects(message.get("tool_calls")):
-        said = call.get("function")
-        if isinstance(said, dict) and isinstance(call.get("id"), str):
-            arguments = said.get("arguments")
-            keys.append(
-                key_of(
-                    call["id"],
-                    str(said.get("name")),
-                    arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode(),
-                )
-            )
-    return keys
+    return [
+        key_of(call["id"], str(said.get("name")), _arguments(said.get("arguments")))
+        for call in objects(message.get("tool_calls"))
+        if isinstance(said := call.get("function"), dict) and isinstance(call.get("id"), str)
+    ]
+
+
+def _arguments(given: Any) -> str:
+    """Some clients send the object itself; what cannot be written is none that was kept."""
+    if isinstance(given, str):
+        return given
+    try:
+        return orjson.dumps(given).decode()
+    except orjson.JSONEncodeError:
+        return ""
