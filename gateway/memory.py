@@ -29,12 +29,13 @@ def origin_of(target: Target) -> str:
 class Memory:
     """What one exchange finds and leaves of its client's state; each thing is read once."""
 
-    __slots__ = ("_states", "_client", "_known")
+    __slots__ = ("_states", "_client", "_known", "_before")
 
     def __init__(self, states: States, client: int) -> None:
         self._states = states
         self._client = client
         self._known: dict[str, recall.Kept | None] = {}
+        self._before: list[str] = []
 
     def in_dialect(
         self, request: ChatRequest, dialect: str, target: Target
@@ -51,7 +52,9 @@ class Memory:
         """Finds the conversation that a question goes on with."""
         previous = request.body.get("previous_response_id")
         if previous and request.dialect == "responses" and request.earlier is None:
-            request.earlier = earlier_items(self._states, self._client, previous)
+            found = conversation(self._states, self._client, previous)
+            if found is not None:
+                self._before, request.earlier = found
 
     def _restore(self, chat: Chat, target: Target) -> None:
         """Gives a question that is translated the reasoning state of its tool calls."""
@@ -89,26 +92,25 @@ class Memory:
         return {key: kept for key in keys if (kept := self._known[key]) is not None}
 
     def _keep_response(self, asked: ChatRequest, response: dict[str, Any]) -> None:
-        previous = asked.body.get("previous_response_id")
-        before = _before(self._states, self._client, previous) if previous else []
-        said = {"input": asked.body.get("input"), "response": response, "before": before}
+        """Each with what its own question said; those before it are named."""
+        said = {"input": asked.body.get("input"), "response": response, "before": self._before}
         value = orjson.dumps(said).decode()
         self._states.put(self._client, _RESPONSE, {response["id"]: value})
 
 
-def earlier_items(states: States, client: int, response_id: str) -> list[dict[str, Any]] | None:
-    """The items of a conversation up to a response; None if a part of it is not known."""
+def conversation(
+    states: States, client: int, response_id: str
+) -> tuple[list[str], list[dict[str, Any]]] | None:
+    """The responses up to this one, and all their items; None if a part of it is not known."""
     last = _stored(states, client, [response_id]).get(response_id)
     if last is None:
         return None
-    earlier = _stored(states, client, last["before"])
-    if len(earlier) < len(last["before"]):
+    ids = [*last["before"], response_id]
+    known = _stored(states, client, last["before"]) | {response_id: last}
+    if len(known) < len(ids):
         return None
-    return [
-        item
-        for each in (*(earlier[id] for id in last["before"]), last)
-        for item in stored_items(each, each["response"])
-    ]
+    said = (stored_items(known[id], known[id]["response"]) for id in ids)
+    return ids, [item for items in said for item in items]
 
 
 def stored_response(states: States, client: int, response_id: str) -> dict[str, Any] | None:
@@ -122,11 +124,6 @@ def forget_response(states: States, client: int, response_id: str) -> bool:
     known = stored_response(states, client, response_id) is not None
     states.forget(client, _RESPONSE, [response_id])
     return known
-
-
-def _before(states: States, client: int, response_id: str) -> list[str]:
-    found = _stored(states, client, [response_id]).get(response_id)
-    return [] if found is None else [*found["before"], response_id]
 
 
 def _stored(states: States, client: int, ids: list[str]) -> dict[str, dict[str, Any]]:

@@ -346,27 +346,30 @@ def test_no_vendor_sees_anothers_state(pair: Pair, vendor: Upstream) -> None:
         for brings_all in (False, True):
             change = {"provider": provider, "provider_base_url": vendor.origin}
             pair.running.admin("PATCH", path, change | {"provider_api_key": "key"})
-            settle(pair, key, models[provider])
+            settle(pair, key, models, provider)
             said = _asked_whole(pair, key, models[provider])
             message = said if brings_all else plain_of(said)
             change["provider"] = other
             changed = pair.running.admin("PATCH", path, change | {"provider_api_key": "key"})
             assert changed.status == 200, changed.body
-            settle(pair, key, models[other])
+            settle(pair, key, models, other)
             pair.ask(1, key, messages=answered(message), model=models[other], tools=[TOOL])
             sent = vendor.requests[-1].body
             foreign = [THINKING["signature"], REDACTED["data"], "c2lnbmF0dXJl"]
             assert [seal for seal in foreign if seal.encode() in sent] == []
 
 
-def settle(pair: Pair, key: str, model: str) -> None:
-    """Waits until both workers know of a change to the client."""
+def settle(pair: Pair, key: str, models: dict[str, str], provider: str) -> None:
+    """Waits until both workers know whom the client asks now."""
+    body = {"model": models[provider], "messages": ASKED}
+
+    def knows() -> bool:
+        said = pair.running.chat(key, body)
+        return said.status == 200 and said.headers["x-gateway-provider"] == provider
+
     for worker in (0, 1):
         with pair.on(worker):
-            pair.running.wait_until(
-                lambda: pair.running.chat(key, {"model": model, "messages": ASKED}).status == 200,
-                "the change",
-            )
+            pair.running.wait_until(knows, f"{provider} to be asked")
 
 
 def _asked_whole(pair: Pair, key: str, model: str) -> dict[str, Any]:
