@@ -71,6 +71,8 @@ class Memory:
 
     def keep(self, asked: ChatRequest, sent: ChatRequest, target: Target, learned: Learned) -> None:
         """Leaves what the next question may need. May be called again when there is more."""
+        if asked.dialect == "responses" and asked.body.get("store") is False:
+            return  # such a client carries all of it itself
         members = target.provider.quirks.returned
         if len(learned.state) > learned.kept and (members or asked.dialect != sent.dialect):
             learned.kept = len(learned.state)
@@ -78,7 +80,7 @@ class Memory:
             with suppress(orjson.JSONEncodeError):  # nested deeper than it can be written
                 values = recall.kept_of(learned.state, origin_of(target), plain=plain)
                 self._states.put(self._client, _CALL, values)
-        if learned.response is not None and asked.body.get("store") is not False:
+        if learned.response is not None:
             with suppress(orjson.JSONEncodeError):
                 self._keep_response(asked, learned.response)
 

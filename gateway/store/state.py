@@ -23,6 +23,7 @@ _RETRY_AFTER = 5.0
 _MOST_IDS = 500  # in one statement
 _RENEWED_BELOW = 0.9  # what is read lives on, but not each reading writes
 _OPENED_CHARS = 4 << 20
+_MEMORY_CHARS = 64 << 20
 _SCHEMA = """
 PRAGMA auto_vacuum = INCREMENTAL;
 CREATE TABLE IF NOT EXISTS states (
@@ -89,49 +90,59 @@ class StateStore(Protocol):
 
 
 class MemoryStates:
-    """One worker's own: for tests, and while the shared store cannot be had."""
+    """One worker's own: for tests, and while the shared store cannot be had. `total`: what all
+    clients together may have, in characters.
+    """
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, total: int = _MEMORY_CHARS) -> None:
         self._bounds = bounds
+        self._total = total
         self._kept: dict[int, OrderedDict[tuple[str, str], tuple[str, float]]] = {}
+        self._sizes: dict[int, int] = {}
 
     def get(self, client: int, kind: str, ids: Sequence[str]) -> dict[str, str]:
-        own, now, found = self._kept.get(client), time.time(), {}
-        for id in ids if own else ():
-            value, ends = own.get((kind, id), ("", 0.0)) if own else ("", 0.0)
-            if ends > now and own is not None:
-                found[id] = value
-                own[kind, id] = value, now + self._bounds.lifetime
-                own.move_to_end((kind, id))
+        own, now = self._kept.get(client, OrderedDict()), time.time()
+        found = {id: own[kind, id][0] for id in ids if own.get((kind, id), ("", 0.0))[1] > now}
+        for id, value in found.items():
+            own[kind, id] = value, now + self._bounds.lifetime
+            own.move_to_end((kind, id))
         return found
 
     def put(self, client: int, kind: str, values: Mapping[str, str]) -> None:
+        self.forget(client, kind, list(values))
         own = self._kept.setdefault(client, OrderedDict())
         for id, value in values.items():
             own[kind, id] = value, time.time() + self._bounds.lifetime
-            own.move_to_end((kind, id))
-        size = sum(len(value) for value, _ in own.values())
-        while own and (len(own) > self._bounds.entries or size > self._bounds.size):
-            _, (value, _) = own.popitem(last=False)
-            size -= len(value)
+            self._sizes[client] = self._sizes.get(client, 0) + len(value)
+        while len(own) > self._bounds.entries or self._sizes[client] > self._bounds.size:
+            self._drop(client, next(iter(own)))
+        while sum(self._sizes.values()) > self._total:
+            largest = max(self._sizes, key=self._sizes.__getitem__)
+            self._drop(largest, next(iter(self._kept[largest])))
 
     def forget(self, client: int, kind: str, ids: Sequence[str]) -> None:
         for id in ids:
-            self._kept.get(client, OrderedDict()).pop((kind, id), None)
+            self._drop(client, (kind, id))
 
     def prune(self) -> None:
         now = time.time()
         for client, own in list(self._kept.items()):
             for key in [key for key, (_, ends) in own.items() if ends <= now]:
-                del own[key]
+                self._drop(client, key)
             if not own:
-                del self._kept[client]
+                del self._kept[client], self._sizes[client]
+
+    def _drop(self, client: int, key: tuple[str, str]) -> None:
+        value, _ = self._kept.get(client, OrderedDict()).pop(key, (None, 0.0))
+        if value is not None:
+            self._sizes[client] -= len(value)
 
     def __bool__(self) -> bool:
         return bool(self._kept)
 
     def close(self) -> None:
         self._kept.clear()
+        self._sizes.clear()
 
 
 class SqliteStates:

@@ -502,6 +502,29 @@ def test_a_relayed_answer_passes_as_it_came(pair: Pair, vendor: Upstream) -> Non
         body = {"model": "m", "messages": ASKED, "tools": [TOOL], "stream": True}
         with pair.on(0):
             assert pair.running.chat(key, body).body == b"".join(answer.parts())
+        message = {"role": "assistant", "tool_calls": [openai_call()]}
+        pair.ask(1, key, messages=answered(message), model="m", tools=[TOOL], stream=True)
+        assert last(vendor)["messages"][1] == message | {"reasoning_details": DETAILS}
+
+
+def test_it_is_kept_before_the_client_knows_that_there_is_no_more(
+    pair: Pair, vendor: Upstream
+) -> None:
+    """The next question may come while the last answer is not yet over."""
+    answer = relayed_answer({}, DETAIL_PIECES, stream=True)
+    vendor.always([answer.but(hang=len(answer.parts()) - 1.0), answer])
+    key = pair.client("openrouter", vendor)
+    asked: Any = {"model": "m", "messages": ASKED, "tools": [TOOL], "stream": True}
+    message = {"role": "assistant", "tool_calls": [openai_call()]}
+    with responses_of(pair, key) as sdk:
+        with pair.on(0):
+            stream = sdk.chat.completions.create(**asked)
+            while not next(stream).choices[0].finish_reason:
+                pass
+        pair.ask(1, key, messages=answered(message), model="m", tools=[TOOL], stream=True)
+        assert last(vendor)["messages"][1] == message | {"reasoning_details": DETAILS}
+        vendor.release()
+        assert list(stream) == []
 
 
 def test_calls_that_are_counted_anew_in_each_conversation_are_told_apart(
@@ -597,6 +620,21 @@ def test_only_ones_own_stored_responses_are_known(pair: Pair, vendor: Upstream) 
         assert refused(sdk, kept.id).code == "previous_response_not_found"
         with pytest.raises(openai.NotFoundError):
             sdk.responses.retrieve(kept.id)
+
+
+def test_store_false_keeps_nothing(pair: Pair, vendor: Upstream) -> None:
+    vendor.always(Json(gemini_call()))
+    key = pair.client("gemini", vendor)
+    asked: Any = {"model": "gemini-3-pro", "tools": [RESPONSES_TOOL]}
+    for store, signature in ((False, SENTINEL), (True, "c2lnbmF0dXJl")):
+        with pair.on(0), responses_of(pair, key) as sdk:
+            said = sdk.responses.create(input="Go on.", store=store, **asked)
+        call: Any = next(item.to_dict() for item in said.output if item.type == "function_call")
+        result = {"type": "function_call_output", "call_id": call["call_id"], "output": "42"}
+        turns: Any = [*ASKED, call, result]
+        with pair.on(1), responses_of(pair, key) as sdk:
+            sdk.responses.create(input=turns, **asked)
+        assert gemini_signatures(vendor.requests[-1]) == [signature]
 
 
 def test_a_vendor_that_speaks_responses_keeps_its_own(pair: Pair, vendor: Upstream) -> None:

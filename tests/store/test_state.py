@@ -114,6 +114,14 @@ class TestAStore:
         assert store.get(1, "call", ["7", "new", "newer"]) == {"new": "x", "newer": "x"}
 
 
+def test_a_worker_has_so_much_memory_for_all_its_clients() -> None:
+    store = MemoryStates(Bounds(100, 10, 1000), total=1500)
+    for client in (1, 2):
+        for id in "ab":
+            store.put(client, "call", {id: id * 400})
+    assert [sorted(store.get(client, "call", "ab")) for client in (1, 2)] == [["b"], ["a", "b"]]
+
+
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path)) as database:
         return database.execute(query).fetchall()
