@@ -25,6 +25,7 @@ from gateway.store.clients import ClientDirectory
 from gateway.store.engine import database_url, engine_options
 from gateway.store.ledger import Ledger
 from gateway.store.shared import Shared
+from gateway.store.state import States
 from gateway.store.vault import Vault
 from gateway.telemetry import Metrics, configure_logging
 from gateway.upstream import Upstream
@@ -90,6 +91,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         vault=vault,
         clients=ClientDirectory(db.engine, vault),
         shared=Shared(settings.data_dir / "shared.db"),
+        states=States(settings.data_dir / "state.db", settings.state, vault),
         ledger=Ledger(db.engine, settings.logging),
         upstream=upstream,
         fetcher=Fetcher(

@@ -5,7 +5,8 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     app, wsgi
     blueprints, commands
     exchange, preview
-    routing, limits, catalogue, question
+    question
+    routing, limits, catalogue, memory
     providers, context
     dialects, upstream, fetcher, store
     chat, conversation, sse, sniffing, errors, config, extensions, hangup, telemetry

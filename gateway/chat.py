@@ -13,7 +13,8 @@ class ChatRequest:
 
     `raw` is the body's text, `body` the same parsed. `model` is None where the question names none.
     `kind`: an answer is wanted, or the question's tokens counted, or its texts embedded. `dialect`
-    is the door's; `forwarded` are the caller's headers that a vendor of it may see.
+    is the door's; `forwarded` are the caller's headers that a vendor of it may see. `earlier`: the
+    items of the conversation that it goes on with, where the gateway keeps them.
     """
 
     raw: bytes
@@ -24,6 +25,7 @@ class ChatRequest:
     kind: Kind = "chat"
     dialect: str = "openai"
     forwarded: Mapping[str, str] = field(default_factory=dict)
+    earlier: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ class Learned:
     """What an answer tells while it passes: usage, how it finished, which tools it called.
 
     `delivered` counts bytes of text, for an estimate where no usage was reported. `ended` says
-    that upstream finished what it had to say.
+    that upstream finished what it had to say. `state` holds the events of which something
+    may have to come back with the next question, `kept` counts those that are kept already;
+    `response` is a whole answer that its door keeps.
     """
 
     usage: Usage | None = None
@@ -54,3 +58,6 @@ class Learned:
     tool_names: list[str] = field(default_factory=list)
     delivered: int = 0
     ended: bool = False
+    state: list[Any] = field(default_factory=list)
+    response: dict[str, Any] | None = None
+    kept: int = 0

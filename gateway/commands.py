@@ -139,7 +139,7 @@ def explain(
     gateway = current_gateway
     with _failures_told():
         client = gateway.clients.by_id(_book().find(name_or_id).id)
-        told = preview(client, gateway.ways, gateway.fetcher, asked)
+        told = preview(gateway, client, asked)
     click.echo(orjson.dumps(told) if as_json else _explained(client.name, told))
 
 

@@ -325,6 +325,27 @@ class Logging(Section):
     )
 
 
+class State(Section):
+    ttl_hours: float = Field(
+        default=168.0,
+        gt=0,
+        le=8760,
+        description="hours that it is kept after it was last used",
+    )
+    max_entries_per_client: int = Field(
+        default=20_000,
+        ge=1,
+        le=10_000_000,
+        description="entries of one client; above it, the oldest go",
+    )
+    max_mb_per_client: int = Field(
+        default=128, ge=1, le=102_400, description="the same in MB, as encrypted"
+    )
+    max_value_mb: int = Field(
+        default=16, ge=1, le=1024, description="the largest entry, in MB; a larger one is not kept"
+    )
+
+
 class Metrics(Section):
     enabled: bool = Field(default=True, description="whether GET /metrics answers")
     username: str | None = Field(
@@ -411,6 +432,9 @@ class Settings(Section):
     upstream: Upstream = Field(default=Upstream(), description="calls to the providers")
     fetch: Fetch = Field(default=Fetch(), description="media that a question names by address")
     logging: Logging = Field(default=Logging(), description="the process's log and the request log")
+    state: State = Field(
+        default=State(), description="what is kept for clients: thoughts' signatures, responses"
+    )
     metrics: Metrics = Field(default=Metrics(), description="GET /metrics, for Prometheus")
     demo: Demo = Field(default=Demo(), description="the offline demo provider")
     defaults: Defaults = Field(

@@ -19,6 +19,7 @@ from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
 from gateway.store.ledger import Ledger
 from gateway.store.shared import Shared
+from gateway.store.state import States
 from gateway.store.vault import Vault
 from gateway.telemetry import Metrics
 from gateway.upstream import Upstream
@@ -38,6 +39,7 @@ class Gateway:
     vault: Vault
     clients: ClientDirectory
     shared: Shared
+    states: States
     ledger: Ledger
     upstream: Upstream
     fetcher: Fetcher
@@ -68,6 +70,7 @@ class Gateway:
             _log.error("%d rows of the request log could not be written", self.ledger.waiting)
         self.upstream.close()
         self.shared.close()
+        self.states.close()
 
     def _watch_changes(self) -> None:
         seen = -1
@@ -94,6 +97,7 @@ class Gateway:
     def _prune(self) -> None:
         while True:
             self.shared.prune()
+            self.states.prune()
             time.sleep(_PRUNE_EVERY)
 
 

@@ -28,6 +28,7 @@ from gateway.dialects.translation import (
 )
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
 from gateway.hangup import INTERIM, Watched
+from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
 from gateway.question import Fetches, question_for
@@ -73,6 +74,7 @@ class Exchange:
         "_watched",
         "dropped",
         "fetched",
+        "memory",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -94,6 +96,7 @@ class Exchange:
         self.limit_headers: dict[str, str] = {}
         self.dropped: tuple[str, ...] = ()
         self.fetched = Fetches(gateway.fetcher)
+        self.memory: Memory | None = None
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
         self.waits = False
@@ -267,6 +270,7 @@ def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     client = exchange.client
     assert client is not None
     way = route(client, request.model, exchange.gateway.ways)
+    exchange.memory = Memory(exchange.gateway.states, client.id)
     for reason in way.skipped:
         exchange.attempt_log.append({"skipped": reason})
     failure: GatewayError | None = None
@@ -294,7 +298,8 @@ def _from_target(
     if request.kind == "count" and target.provider.speaks[0] == "openai":
         yield count_answer(request.dialect, estimated_tokens(request))
         return
-    question = question_for(client, request, target, exchange.fetched)
+    assert exchange.memory is not None
+    question = question_for(client, request, target, exchange.memory, exchange.fetched)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
@@ -401,7 +406,21 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
     if asked.kind == "count":
         same = asked.dialect == sent.dialect
         return raw if same else count_answer(asked.dialect, count_of(sent.dialect, body))
-    return whole_answer(asked, sent, raw, body, exchange.learned)
+    learned = exchange.learned
+    whole = whole_answer(asked, sent, raw, body, learned, attend=_attends(question, target))
+    _keep(exchange, target, question)
+    return whole
+
+
+def _attends(question: Question, target: Target) -> bool:
+    """Whether a vendor of OpenAI's dialect wants something of its answer back."""
+    return bool(target.provider.quirks.returned and question.request.body.get("tools"))
+
+
+def _keep(exchange: Exchange, target: Target, question: Question) -> None:
+    """Before the answer's last event leaves, so that the next question finds it on any worker."""
+    if exchange.memory is not None and exchange.request is not None:
+        exchange.memory.keep(exchange.request, question.request, target, exchange.learned)
 
 
 def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, Any]) -> bytes:
@@ -414,15 +433,15 @@ def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, 
 def _stream(
     exchange: Exchange, reply: Answer, target: Target, question: Question
 ) -> Iterator[bytes]:
-    passage = _passage(exchange, question)
+    passage = _passage(exchange, target, question)
     try:
-        yield from _passing(exchange, reply, target, passage)
+        yield from _passing(exchange, reply, target, question, passage)
     finally:
         passage.measure()
 
 
 def _passing(
-    exchange: Exchange, reply: Answer, target: Target, passage: Passage
+    exchange: Exchange, reply: Answer, target: Target, question: Question, passage: Passage
 ) -> Iterator[bytes]:
     learned = exchange.learned
     try:
@@ -430,6 +449,8 @@ def _passing(
             passed = passage.feed(block) if block else SILENCE
             if exchange.first_byte is None:
                 passed = _begun(exchange, passed)
+            if learned.ended:
+                _keep(exchange, target, question)
             yield passed
             if passage.failure is not None:
                 raise judge_inside(passage.failure, _key(target))
@@ -439,7 +460,10 @@ def _passing(
         # The connection broke, but everything had been said.
         if not learned.ended:
             raise
-    if rest := passage.finish():
+    rest = passage.finish()
+    if learned.ended:
+        _keep(exchange, target, question)
+    if rest:
         yield _begun(exchange, rest)
     if passage.failure is not None:
         raise judge_inside(passage.failure, _key(target))
@@ -447,7 +471,7 @@ def _passing(
         raise UpstreamError("Upstream ended the stream in the middle", code="upstream_truncated")
 
 
-def _passage(exchange: Exchange, question: Question) -> Passage:
+def _passage(exchange: Exchange, target: Target, question: Question) -> Passage:
     limit = exchange.gateway.settings.upstream.max_event_mb << 20
     assert exchange.request is not None
     return stream_passage(
@@ -456,6 +480,7 @@ def _passage(exchange: Exchange, question: Question) -> Passage:
         exchange.learned,
         hide_usage=question.usage_added,
         limit=limit,
+        attend=_attends(question, target),
     )
 
 

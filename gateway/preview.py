@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 
 from gateway.chat import ChatRequest
+from gateway.context import Gateway
 from gateway.dialects import anthropic, gemini, openai, responses
 from gateway.dialects.table import DIALECTS
 from gateway.errors import BadRequest, GatewayError
-from gateway.fetcher import Fetcher
 from gateway.limits import check_standing
-from gateway.providers import Ways
+from gateway.memory import Memory
 from gateway.providers.base import Target
 from gateway.question import Placeholders, question_for
 from gateway.routing import route
@@ -65,7 +65,7 @@ def door_of(raw: bytes) -> str:
     return next((door for door, marks in _MARKS.items() if marks & names), "openai")
 
 
-def preview(client: Client, ways: Ways, fetcher: Fetcher, asked: Asked) -> dict[str, Any]:
+def preview(gateway: Gateway, client: Client, asked: Asked) -> dict[str, Any]:
     """The targets, what would be sent to each, and the error that the client would get instead.
 
     Bodies are texts (`orjson.Fragment`), since what is sent is sent as it is.
@@ -76,7 +76,7 @@ def preview(client: Client, ways: Ways, fetcher: Fetcher, asked: Asked) -> dict[
         check_standing(client)
         request = DOORS[asked.door](asked)
         told |= {"model": request.model, "stream": request.stream}
-        way = route(client, request.model, ways)
+        way = route(client, request.model, gateway.ways)
     except GatewayError as error:
         return told | {"error": _answer(asked.door, error)}
     told["skipped"] = list(way.skipped)
@@ -84,7 +84,7 @@ def preview(client: Client, ways: Ways, fetcher: Fetcher, asked: Asked) -> dict[
     for target in way.targets:
         shown = _place(target)
         try:
-            shown |= _sent(client, request, target, fetcher)
+            shown |= _sent(gateway, client, request, target)
             shown["chosen"] = not any(one["chosen"] for one in told["targets"])
         except BadRequest as error:
             shown["error"] = _told(error)
@@ -110,10 +110,11 @@ def _place(target: Target) -> dict[str, Any]:
     }
 
 
-def _sent(client: Client, request: ChatRequest, target: Target, fetcher: Fetcher) -> dict[str, Any]:
+def _sent(gateway: Gateway, client: Client, request: ChatRequest, target: Target) -> dict[str, Any]:
     """What would go to a target, without its key. Raises BadRequest."""
-    placeholders = Placeholders(fetcher)
-    question = question_for(client, request, target, placeholders)
+    placeholders = Placeholders(gateway.fetcher)
+    memory = Memory(gateway.states, client.id)
+    question = question_for(client, request, target, memory, placeholders)
     hidden = _without_key(target)
     return {
         "url": _USER.sub(f"//{HIDDEN}@", target.provider.url(hidden, question.request)),

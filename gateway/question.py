@@ -1,4 +1,4 @@
-"""A question as its target gets it: translated, its media at hand, edited for the vendor."""
+"""A question as its target gets it: remembered, translated, its media at hand, edited."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from gateway.chat import ChatRequest
 from gateway.dialects.links import Link, Media, place_of, with_media
-from gateway.dialects.translation import counted, in_dialect
+from gateway.dialects.translation import counted
 from gateway.errors import BadRequest
 from gateway.fetcher import UNKNOWN, Fetched, Fetcher, NotFetched
+from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.store.clients import Client
 
@@ -16,7 +17,9 @@ Fetch = Callable[[ChatRequest, Sequence[Link]], Mapping[str, Media]]
 """Gives what stands at the addresses of a question. Raises BadRequest that names the field."""
 
 
-def question_for(client: Client, request: ChatRequest, target: Target, fetch: Fetch) -> Question:
+def question_for(
+    client: Client, request: ChatRequest, target: Target, memory: Memory, fetch: Fetch
+) -> Question:
     """The question as this target gets it. Raises BadRequest for what it cannot honour."""
     provider = target.provider
     if request.kind == "embed":
@@ -24,7 +27,7 @@ def question_for(client: Client, request: ChatRequest, target: Target, fetch: Fe
     dialect = provider.dialect_for(request.dialect)
     if request.kind == "count":
         return provider.write_count(counted(request, dialect, target.model), target.model)
-    sent, unsaid = in_dialect(request, dialect, target.model)
+    sent, unsaid = memory.in_dialect(request, dialect, target)
     relayed = request.dialect.startswith(sent.dialect)  # Gemini's array is Gemini's dialect
     if links := provider.links(sent, target.model, relayed=relayed):
         sent = with_media(sent, links, fetch(request, links))

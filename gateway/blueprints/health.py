@@ -23,7 +23,8 @@ def ready() -> tuple[dict[str, Any], int]:
 
 
 def _reasons(gateway: Gateway) -> list[str]:
-    reasons = [] if gateway.shared.degraded is None else [gateway.shared.degraded]
+    shared = (gateway.shared.degraded, gateway.states.degraded)
+    reasons = [reason for reason in shared if reason is not None]
     if gateway.ledger.failing:
         reasons.append(f"log: {gateway.ledger.waiting} rows wait to be written")
     if not gateway.ledger.is_reachable():

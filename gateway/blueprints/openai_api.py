@@ -2,10 +2,13 @@
 
 from flask import Blueprint, Response, request
 
+from gateway import memory
 from gateway.blueprints import access
-from gateway.blueprints.replies import reply
+from gateway.blueprints.replies import reply, said
 from gateway.chat import ChatRequest
+from gateway.context import current_gateway
 from gateway.dialects import openai, responses
+from gateway.errors import NotFound
 from gateway.exchange import Exchange
 
 bp = Blueprint("openai_api", __name__)
@@ -20,6 +23,28 @@ def chat_completions() -> Response:
 @bp.post("/v1/responses")
 def create_response() -> Response:
     return reply("responses", _ask_response)
+
+
+@bp.get("/v1/responses/<response_id>")
+def stored_response(response_id: str) -> Response:
+    """One that the gateway keeps; those of vendors that keep their own are not known here."""
+    client = access.known_client(current_gateway, request.environ)
+    found = memory.stored_response(current_gateway.states, client.id, response_id)
+    if found is None:
+        raise _not_kept(response_id)
+    return said(found)
+
+
+@bp.delete("/v1/responses/<response_id>")
+def forget_response(response_id: str) -> Response:
+    client = access.known_client(current_gateway, request.environ)
+    if not memory.forget_response(current_gateway.states, client.id, response_id):
+        raise _not_kept(response_id)
+    return said({"id": response_id, "object": "response", "deleted": True})
+
+
+def _not_kept(response_id: str) -> NotFound:
+    return NotFound(f"Response with id {response_id!r} not found.", param="response_id")
 
 
 def _ask_response(exchange: Exchange) -> ChatRequest:

@@ -3,6 +3,7 @@
 Passage                  feed() takes what arrives and gives what the client gets
 ├── openai.StreamMeter   the vendor's own bytes, read by places (the fast path)
 ├── Overheard            the vendor's own bytes, each event read
+├── Attended             the same, and what the next question needs noted (for vendors that want it)
 └── Translated           the vendor's events in the door's dialect
 """
 
@@ -19,6 +20,7 @@ from gateway.conversation import (
     RefusalPiece,
     TextPiece,
     ThinkingPiece,
+    ThinkingSealed,
 )
 from gateway.dialects.base import Reader, Writer
 from gateway.sse import Cutter, data_of, events, name_of
@@ -29,7 +31,8 @@ class Passage(Protocol):
     now. After an error event `failure` holds upstream's error object, and nothing more is given.
     """
 
-    failure: Any
+    @property
+    def failure(self) -> Any: ...
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -41,16 +44,33 @@ class Passage(Protocol):
 
 def note(event: Event, learned: Learned) -> None:
     """Takes down what the record wants to know of one event."""
-    if isinstance(event, (TextPiece, ThinkingPiece, RefusalPiece)):
+    if isinstance(event, TextPiece):
         learned.delivered += len(event.text)
+        if event.signature is not None:
+            learned.state.append(event)
+    elif isinstance(event, ThinkingPiece):
+        learned.delivered += len(event.text)
+        learned.state.append(event)
     elif isinstance(event, CallPiece):
         learned.delivered += len(event.arguments)
+        learned.state.append(event)
     elif isinstance(event, CallBegan):
         learned.tool_names.append(event.name)
+        learned.state.append(event)
+    elif isinstance(event, ThinkingSealed):
+        learned.state.append(event)
+    elif isinstance(event, RefusalPiece):
+        learned.delivered += len(event.text)
     elif isinstance(event, Finished):
         learned.finish_reason = learned.finish_reason or event.reason
     elif isinstance(event, Counted):
         learned.usage = event.usage
+
+
+def note_state(told: Iterable[Event], learned: Learned) -> None:
+    """Takes down only what may have to come back."""
+    kinds = (ThinkingPiece, ThinkingSealed, CallBegan, CallPiece)
+    learned.state += [event for event in told if isinstance(event, kinds)]
 
 
 def noted(found: Iterable[Event], learned: Learned) -> Iterator[Event]:
@@ -94,6 +114,36 @@ class Overheard:
                     return block[:passed]
             passed += len(event)
         self._learned.ended = reader.ended
+        return block
+
+
+class Attended:
+    """A stream that passes as it would, while a reader notes the state of thoughts and calls."""
+
+    def __init__(self, passage: Passage, reader: Reader, learned: Learned) -> None:
+        self._passage = passage
+        self._reader = reader
+        self._learned = learned
+
+    @property
+    def failure(self) -> Any:
+        return self._passage.failure
+
+    def feed(self, data: bytes) -> bytes:
+        return self._attend(self._passage.feed(data))
+
+    def finish(self) -> bytes:
+        return self._attend(self._passage.finish())
+
+    def measure(self) -> None:
+        self._passage.measure()
+
+    def _attend(self, block: bytes) -> bytes:
+        for event in events(block) if block else ():
+            if data := data_of(event):
+                note_state(self._reader.feed(data, name_of(event)), self._learned)
+        if self._learned.ended:
+            note_state(self._reader.finish(), self._learned)
         return block
 
 

@@ -1,13 +1,22 @@
 """A question of one dialect in the words of another, and the answer on its way back."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
-from gateway.dialects import anthropic, gemini, openai
-from gateway.dialects.passage import Overheard, Passage, Translated, noted
+from gateway.dialects import anthropic, gemini, openai, openai_chat, responses
+from gateway.dialects.base import Reader
+from gateway.dialects.passage import (
+    Attended,
+    Overheard,
+    Passage,
+    Translated,
+    note_state,
+    noted,
+)
 from gateway.dialects.table import DIALECTS, ECHOING, SPOKEN
 from gateway.errors import BadRequest
 
@@ -21,15 +30,18 @@ _MARKS = {
 
 
 def in_dialect(
-    request: ChatRequest, dialect: str, model: str
+    request: ChatRequest, dialect: str, model: str, restore: Callable[[Chat], None] | None = None
 ) -> tuple[ChatRequest, tuple[str, ...]]:
     """The question in a vendor's dialect, and the names of the hints that it has no words for.
 
-    The very question if it is in that dialect already. Raises BadRequest that names a field.
+    The very question if it is in that dialect already. `restore` gives it back what its client has
+    dropped. Raises BadRequest that names a field.
     """
     if request.dialect == dialect:
         return request, ()
-    chat: Chat = DIALECTS[request.dialect].read_chat(request.body)
+    chat = _read(request)
+    if restore is not None:
+        restore(chat)
     written = SPOKEN[dialect].write_chat(chat, model, stream=request.stream)
     said = ChatRequest(
         raw=_dumped(written.body),
@@ -42,6 +54,12 @@ def in_dialect(
     return said, tuple(written.dropped)
 
 
+def _read(request: ChatRequest) -> Chat:
+    if request.earlier is not None:
+        return responses.read_chat(request.body, request.earlier)
+    return DIALECTS[request.dialect].read_chat(request.body)
+
+
 def _dumped(body: dict[str, Any]) -> bytes:
     try:
         return orjson.dumps(body)
@@ -50,27 +68,64 @@ def _dumped(body: dict[str, Any]) -> bytes:
 
 
 def stream_passage(
-    asked: ChatRequest, sent: ChatRequest, learned: Learned, *, hide_usage: bool, limit: int
+    asked: ChatRequest,
+    sent: ChatRequest,
+    learned: Learned,
+    *,
+    hide_usage: bool,
+    limit: int,
+    attend: bool = False,
 ) -> Passage:
-    """How a stream goes from the vendor that was `sent` a question to the door that `asked`."""
+    """How a stream goes from the vendor that was `sent` a question to the door that `asked`.
+
+    `attend`: the state of its thoughts is wanted, even if it is relayed.
+    """
     if asked.dialect != sent.dialect:
-        door, vendor = DIALECTS[asked.dialect], DIALECTS[sent.dialect]
+        door, reader = DIALECTS[asked.dialect], DIALECTS[sent.dialect].StreamReader()
         model = asked.model or sent.model or ""
-        writer = door.StreamWriter(model, include_usage=asked.include_usage, **_echoed(asked))
-        return Translated(vendor.StreamReader(), writer, learned, limit)
+        if asked.dialect == "responses":
+            response = responses.StreamWriter(model, request=asked.body)
+            return _Responded(reader, response, learned, limit)
+        writer = door.StreamWriter(model, include_usage=asked.include_usage)
+        return Translated(reader, writer, learned, limit)
     if sent.dialect == "openai":
         choices = sent.body.get("n") or 1
-        return openai.StreamMeter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
+        meter = openai.StreamMeter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
+        return Attended(meter, openai_chat.StreamReader(), learned) if attend else meter
     return Overheard(DIALECTS[sent.dialect].StreamReader(), learned, limit)
 
 
+class _Responded(Translated):
+    """A stream whose whole answer its door may keep."""
+
+    def __init__(
+        self, reader: Reader, writer: responses.StreamWriter, learned: Learned, limit: int
+    ) -> None:
+        super().__init__(reader, writer, learned, limit)
+        self._response = writer
+
+    def finish(self) -> bytes:
+        out = super().finish()
+        if self._learned.ended:
+            self._learned.response = self._response.response
+        return out
+
+
 def whole_answer(
-    asked: ChatRequest, sent: ChatRequest, raw: bytes, body: dict[str, Any], learned: Learned
+    asked: ChatRequest,
+    sent: ChatRequest,
+    raw: bytes,
+    body: dict[str, Any],
+    learned: Learned,
+    *,
+    attend: bool = False,
 ) -> bytes:
     """A whole answer for the door, noted on its way: the very bytes within one dialect."""
     learned.ended = True
     if asked.dialect == sent.dialect == "openai":
         openai.meter_answer(body, learned)
+        if attend:
+            note_state(openai_chat.read_answer(body), learned)
         return raw
     events = noted(DIALECTS[sent.dialect].read_answer(body), learned)
     if asked.dialect == sent.dialect:
@@ -79,7 +134,10 @@ def whole_answer(
         return raw
     model = asked.model or sent.model or ""
     door = DIALECTS[asked.dialect]
-    return orjson.dumps(door.write_answer(events, model, **_echoed(asked)))
+    written = door.write_answer(events, model, **_echoed(asked))
+    if asked.dialect == "responses":
+        learned.response = written
+    return orjson.dumps(written)
 
 
 def _echoed(asked: ChatRequest) -> dict[str, Any]:

@@ -64,6 +64,10 @@ def _section(provider: Provider) -> str:
         lines.append(f"- left out, since it does that anyhow: {_names(quirks.needless)}")
     if quirks.only:
         lines.append(f"- refused: {_names(quirks.only)}")
+    for name in quirks.returned:
+        lines.append(
+            f"- given back with earlier tool calls where a client has dropped it: `{name}`"
+        )
     for hook in (quirks.message, quirks.tool, quirks.body):
         if hook is not None and hook.__doc__:
             lines.append("- " + " ".join(hook.__doc__.split()))

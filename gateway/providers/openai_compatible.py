@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from gateway.dialects.recall import DETAILS, TEXT
 from gateway.dialects.splice import Edits, elements, joined, value_of
 from gateway.providers.base import Provider
 from gateway.providers.quirks import Quirks
@@ -232,6 +233,7 @@ OPENAI_COMPATIBLE = (
         base_url="https://openrouter.ai/api/v1",
         file_urls=True,
         stream_usage="given",
+        quirks=Quirks(returned=(DETAILS,)),
     ),
     Provider(
         id="groq",
@@ -256,6 +258,7 @@ OPENAI_COMPATIBLE = (
                     "xhigh": "high",
                 }
             },
+            returned=(TEXT,),
         ),
     ),
     Provider(id="vllm", title="vLLM", base_url="http://localhost:8000/v1", key="optional"),

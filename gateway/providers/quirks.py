@@ -24,7 +24,8 @@ class Quirks:
     are left out); any other is a 400. `words`: field → {value: the vendor's word, None leaves it
     out}. `roles`: role → the vendor's role. `message` and `tool` give members to replace (JSON
     text) in one message or tool, from it parsed and its text; `body` gives members of the body to
-    replace (None leaves one out).
+    replace (None leaves one out). `returned`: members of the model's messages that it wants back
+    with tool calls; the gateway keeps them for clients that drop them (dialects/recall.py).
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
@@ -36,6 +37,7 @@ class Quirks:
     message: ItemChange | None = None
     tool: ItemChange | None = None
     body: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    returned: tuple[str, ...] = ()
 
 
 NO_QUIRKS = Quirks()

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gateway.store.sqlite import begin
+
 DAY = 86_400
-_BUSY_TRIES = 50
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS counters (
     key TEXT PRIMARY KEY, bucket INTEGER NOT NULL, used INTEGER NOT NULL,
@@ -165,7 +166,7 @@ class SqliteCounters:
     def take(self, limits: Sequence[Limit], now: float | None = None) -> Taken:
         """Raises sqlite3.Error when the file cannot be used."""
         execute = self._db.execute
-        self._begin()
+        begin(self._db)
         try:
             now = time.time() if now is None else now
             marks = ",".join("?" * len(limits))
@@ -190,7 +191,7 @@ class SqliteCounters:
 
     def mark(self, name: str) -> None:
         """Raises the number of a mark: tells the other workers that something changed."""
-        self._begin()
+        begin(self._db)
         self._db.execute(
             "INSERT INTO marks VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
             (name,),
@@ -204,7 +205,7 @@ class SqliteCounters:
 
     def prune(self, now: float | None = None) -> int:
         """Takes out counters whose windows are past; gives their number."""
-        self._begin()
+        begin(self._db)
         ended = int(time.time() if now is None else now)
         gone = self._db.execute("DELETE FROM counters WHERE ends < ?", (ended,)).rowcount
         self._db.execute("COMMIT")
@@ -212,21 +213,6 @@ class SqliteCounters:
 
     def close(self) -> None:
         self._db.close()
-
-    def _begin(self) -> None:
-        for tries in range(_BUSY_TRIES):
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in (
-                    sqlite3.SQLITE_BUSY,
-                    sqlite3.SQLITE_LOCKED,
-                ):
-                    raise
-                if tries == _BUSY_TRIES - 1:
-                    raise
-                time.sleep(0.001 * (tries + 1))
 
 
 def _row_values(limits: Sequence[Limit], buckets: Sequence[Bucket]) -> list[str | int]:

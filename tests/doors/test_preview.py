@@ -5,14 +5,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app import create_app
 from gateway.config import Settings
-from gateway.fetcher import Fetcher
 from gateway.preview import Asked, door_of, preview
-from gateway.providers import ways
 from tests.clients import client
 from tests.doors.test_fetching import ANSWERS
 from tests.running import ROOT, TOKEN, Answered, Running
@@ -331,15 +331,24 @@ def test_a_client_that_is_none(gateway: Running) -> None:
     assert (answer.status, answer.json["error"]["code"]) == (404, "client_not_found")
 
 
-def test_a_user_in_an_address_is_hidden() -> None:
-    address = "https://me:secret@example.org/v1"
-    settings = Settings.model_validate({"providers": {"vllm": {"base_url": address}}})
+def test_a_user_in_an_address_is_hidden(tmp_path: Path) -> None:
+    providers = {"vllm": {"base_url": "https://me:secret@example.org/v1"}}
+    app = create_app(Settings.model_validate({"data_dir": tmp_path, "providers": providers}))
     raw = json.dumps(body_for("openai", "m")).encode()
-    told = preview(
-        client(provider="vllm"), ways(settings), Fetcher(settings.fetch), Asked(raw, "openai")
-    )
+    told = preview(app.extensions["gateway"], client(provider="vllm"), Asked(raw, "openai"))
     assert told["targets"][0]["url"] == "https://••••@example.org/v1/chat/completions"
     assert "secret" not in str(told)
+
+
+def test_what_is_remembered_for_a_client_is_shown(gateway: Running, upstream: Upstream) -> None:
+    number, key = new_client(gateway, upstream, "openai-compatible")
+    first = asked(gateway, key, "responses", "m", b'{"model": "m", "input": "Hello"}')
+    follow = {"model": "m", "input": "And now?", "previous_response_id": first.json["id"]}
+    raw = json.dumps(follow).encode()
+    shown = previewed(gateway, number, raw, "?door=responses").json
+    assert asked(gateway, key, "responses", "m", raw).status == 200
+    the_same(shown["targets"][0], upstream.requests[1], upstream.origin)
+    assert len(shown["targets"][0]["body"]["messages"]) == 3
 
 
 @pytest.mark.parametrize("door", PATHS)

@@ -23,7 +23,7 @@ def show_preview(client_id: int) -> Response:
         client_id
     )
     asked = _asked(gateway.settings.server.max_body_mb << 20)
-    told = preview(gateway.clients.by_id(row.id), gateway.ways, gateway.fetcher, asked)
+    told = preview(gateway, gateway.clients.by_id(row.id), asked)
     return Response(orjson.dumps(told), content_type="application/json")
 
 
