@@ -18,6 +18,7 @@ from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.exchange import new_request_id
 from gateway.extensions import csrf, db, limiter
+from gateway.fetcher import Fetcher
 from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
@@ -93,6 +94,11 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         states=States(settings.data_dir / "state.db", settings.state, vault),
         ledger=Ledger(db.engine, settings.logging),
         upstream=upstream,
+        fetcher=Fetcher(
+            settings.fetch,
+            proxy=settings.upstream.proxy,
+            ca_bundle=settings.upstream.ca_bundle,
+        ),
         ways=ways(settings),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
         metrics=Metrics(),

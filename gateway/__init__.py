@@ -4,11 +4,12 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
 
     app, wsgi
     blueprints, commands
-    exchange
+    exchange, preview
+    question
     routing, limits, catalogue, memory
     providers, context
-    dialects, upstream, store
-    chat, conversation, sse, errors, config, extensions, hangup, telemetry
+    dialects, upstream, fetcher, store
+    chat, conversation, sse, sniffing, errors, config, extensions, hangup, telemetry
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`
 joins the providers to the rest; the catalogue asks the routes.

@@ -5,15 +5,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
+import orjson
 from flask import Flask
 from flask.cli import with_appcontext
 
 from gateway.context import current_gateway
 from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.extensions import db
+from gateway.memory import Memory
+from gateway.preview import DOORS, Asked, door_of, preview
 from gateway.store import admins
 from gateway.store.client_book import LONGEST_GRACE, ClientBook, describe
 from gateway.store.client_fields import ClientFields, InvalidFields
@@ -22,7 +25,7 @@ from gateway.store.migration import FOLDER, MigrationFailed
 
 
 def register(app: Flask) -> None:
-    for command in (prepare_, create_client, list_clients, rotate_key, reset_password):
+    for command in (prepare_, create_client, list_clients, rotate_key, explain, reset_password):
         app.cli.add_command(command)
     if click.get_current_context(silent=True):  # a worker has no use for Alembic's 10 MB
         from flask_migrate import Migrate
@@ -109,6 +112,40 @@ def rotate_key(name_or_id: str, grace_seconds: int) -> None:
     click.echo(key)
 
 
+@click.command("explain")
+@click.argument("name_or_id")
+@click.option("--body", type=click.File("rb"), required=True, help="The question; - is stdin.")
+@click.option("--door", type=click.Choice([*DOORS]), help="Whose dialect it is. [default: a guess]")
+@click.option("--model", default="", help="At Gemini's door: the model in the path.")
+@click.option("--stream", is_flag=True, help="At Gemini's door: streamGenerateContent.")
+@click.option("--json", "as_json", is_flag=True, help="All of it, as JSON, and nothing shortened.")
+@with_appcontext
+def explain(
+    name_or_id: str, body: BinaryIO, door: str | None, model: str, stream: bool, as_json: bool
+) -> None:
+    """Show what a client's question would come to, without asking anybody.
+
+    Which targets there are, in their order; what each would be sent (its key is not shown); what
+    would be left out of the question, and fetched for it; or the error that the client would get.
+
+    \b
+      echo '{"messages": [{"role": "user", "content": "Hello"}]}' |
+        flask --app app explain shop --body -
+      flask --app app explain shop --door gemini --model gemini-2.5-flash --body question.json
+    """
+    raw = body.read()
+    asked = Asked(raw, door or door_of(raw), model, stream)
+    if asked.door == "gemini" and not model:
+        raise click.UsageError("--model: at Gemini's door the model stands in the path")
+    gateway = current_gateway
+    with _failures_told():
+        client = gateway.clients.by_id(_book().find(name_or_id).id)
+        told = preview(
+            client, gateway.ways, gateway.fetcher, Memory(gateway.states, client.id), asked
+        )
+    click.echo(orjson.dumps(told) if as_json else _explained(client.name, told))
+
+
 @click.command("reset-password")
 @click.option("--username", default=admins.FIRST, show_default=True, help="Whose password.")
 @with_appcontext
@@ -181,6 +218,54 @@ def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = "  ".join(f"{{:{width}}}" for width in widths)
     return "\n".join(padded.format(*line).rstrip() for line in lines)
+
+
+def _explained(name: str, told: dict[str, Any]) -> str:
+    """A preview for people to read: long texts are shortened."""
+    asks = f"{told['model'] or 'no model'}{', streamed' if told['stream'] else ''}"
+    lines = [f"{name!r} asks for {asks} at the door of {told['door']}."]
+    for number, target in enumerate(told["targets"], 1):
+        lines += ["", f"{number}. {target['provider']}/{target['model']}: {_turn(target)}"]
+        lines += [f"   {line}" for line in _sending(target)]
+    lines += [f"\nSkipped: {reason}" for reason in told["skipped"]]
+    if told["error"]:
+        error = told["error"]
+        lines += [f"\nThe client gets status {error['status']}:", _pretty(error["body"])]
+    return "\n".join(lines)
+
+
+def _turn(target: dict[str, Any]) -> str:
+    if target["error"]:
+        return f"not asked, {target['error']['status']}: {target['error']['message']}"
+    return "asked first" if target["chosen"] else "asked if those before it fail"
+
+
+def _sending(target: dict[str, Any]) -> Iterator[str]:
+    if target["error"]:
+        return
+    yield f"{target['method']} {target['url']}"
+    yield from (f"{name}: {value}" for name, value in target["headers"].items())
+    yield from _pretty(json.loads(orjson.dumps(target["body"]))).splitlines()
+    if target["dropped"]:
+        yield f"Left out: {', '.join(target['dropped'])}"
+    yield from (f"Fetched first: {url}" for url in target["fetches"])
+
+
+_LONGEST_TEXT = 300
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(_shortened(value), indent=2, ensure_ascii=False)
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _shortened(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_shortened(inner) for inner in value]
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        return f"{value[:_LONGEST_TEXT]}… ({len(value)} characters)"
+    return value
 
 
 def _schemas() -> dict[str, dict[str, Any]]:

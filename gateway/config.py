@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -121,6 +122,28 @@ def _existing_file(value: Path | None) -> Path | None:
     return value
 
 
+def _ports(values: list[int]) -> list[int]:
+    if not all(1 <= value <= 65535 for value in values):
+        raise ValueError("a list of whole numbers from 1 to 65535")
+    return values
+
+
+def _hosts_and_networks(values: list[str]) -> list[str]:
+    for value in values:
+        if not _HOST.fullmatch(value) and not _is_network(value):
+            raise ValueError("a list of names of hosts, addresses and networks such as 10.0.0.0/8")
+    return values
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ip_network(value)
+    except ValueError:
+        return False
+    return True
+
+
+_HOST = re.compile(r"(?=.*[a-z])[a-z0-9_-]+(\.[a-z0-9_-]+)*", re.I)
 _HTTP_URL = re.compile(
     r"https?://([^\s/?#@]+@)?(\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(:\d{1,5})?(/[^\s?#]*)?", re.I
 )
@@ -260,6 +283,27 @@ class Upstream(Section):
     )
 
 
+class Fetch(Section):
+    enabled: bool = Field(
+        default=True,
+        description="whether media are fetched for providers that take no addresses",
+    )
+    max_mb: int = Field(
+        default=20, ge=1, le=1024, description="the most that one question's media may hold, in MB"
+    )
+    max_files: int = Field(
+        default=10, ge=1, le=100, description="the most addresses that one question may name"
+    )
+    timeout: Timeout = Field(default=10.0, description="seconds until everything has been fetched")
+    ports: Annotated[list[int], AfterValidator(_ports)] = Field(
+        default=[80, 443], description="the ports that may be asked"
+    )
+    allow: Annotated[list[str], AfterValidator(_hosts_and_networks)] = Field(
+        default=[],
+        description="hosts and networks (CIDR) that may be fetched from although they are private",
+    )
+
+
 class Logging(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="the least severity that is logged: debug, info, warning, error"
@@ -386,6 +430,7 @@ class Settings(Section):
     admin: Admin = Field(default=Admin(), description="the admin pages and the admin API")
     access: Access = Field(default=Access(), description="callers without a valid key")
     upstream: Upstream = Field(default=Upstream(), description="calls to the providers")
+    fetch: Fetch = Field(default=Fetch(), description="media that a question names by address")
     logging: Logging = Field(default=Logging(), description="the process's log and the request log")
     state: State = Field(
         default=State(), description="what is kept for clients: thoughts' signatures, responses"
@@ -453,6 +498,8 @@ class _Source:
         """`value` with each ${VARIABLE} in its texts filled in; notes those that are not set."""
         if isinstance(value, dict):
             return {name: self._filled(inner, (*key, name)) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._filled(inner, (*key, at)) for at, inner in enumerate(value)]
         if not isinstance(value, str):
             return value
         return re.sub(r"\$\{([^}]*)\}", lambda match: self._variable(match[1], key), value)
@@ -476,7 +523,7 @@ class _Source:
         return values
 
     def _line(self, error: ErrorDetails) -> str:
-        key = error["loc"]
+        key = _of_the_list(error["loc"])
         if error["type"] in ("extra_forbidden", "invalid_key") or key[-1] == "[key]":
             return f"{self.file}: {_unknown(key, error)}"
         field = _section(key).model_fields.get(str(key[-1]))
@@ -580,6 +627,13 @@ def _section(key: Key) -> type[Section]:
     return section if isinstance(section, type) and issubclass(section, Section) else Settings
 
 
+def _of_the_list(key: Key) -> Key:
+    """The setting itself, where the key leads to one item of a list."""
+    fields = _section(key[:-1]).model_fields if len(key) > 2 else {}
+    field = fields.get(str(key[-2])) if len(key) > 2 else None
+    return key[:-1] if field is not None and get_origin(field.annotation) is list else key
+
+
 def _unknown(key: Key, error: ErrorDetails) -> str:
     if key[-1] == "[key]":
         choice = _choice(key[-2], PROVIDER_IDS, "providers")
@@ -612,6 +666,7 @@ _NOUNS: dict[Any, str] = {
     str: _TEXT,
     SecretStr: _TEXT,
 }
+_ITEMS: dict[Any, str] = {int: "whole numbers", str: "texts"}
 
 
 def accepted(field: FieldInfo | None) -> str:
@@ -621,6 +676,8 @@ def accepted(field: FieldInfo | None) -> str:
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(_kinds(field))}"
     first, *others = _kinds(field)
+    if get_origin(field.annotation) is list:
+        return f"a list of {_ITEMS[first]}"
     return (
         _NOUNS.get(first, _A_SECTION)
         + _bounds(field)

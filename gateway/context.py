@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from werkzeug.local import LocalProxy
 
 from gateway.config import Settings
+from gateway.fetcher import Fetcher
 from gateway.hangup import INTERVAL, HangupWatch
 from gateway.providers import Ways
 from gateway.providers.model_lists import ModelLists
@@ -41,6 +42,7 @@ class Gateway:
     states: States
     ledger: Ledger
     upstream: Upstream
+    fetcher: Fetcher
     ways: Ways
     model_lists: ModelLists
     metrics: Metrics

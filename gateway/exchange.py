@@ -10,7 +10,6 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -23,8 +22,6 @@ from gateway.dialects.passage import Passage
 from gateway.dialects.translation import (
     count_answer,
     count_of,
-    counted,
-    in_dialect,
     is_answer,
     stream_passage,
     whole_answer,
@@ -34,6 +31,7 @@ from gateway.hangup import INTERIM, Watched
 from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
+from gateway.question import Fetches, question_for
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
@@ -76,6 +74,7 @@ class Exchange:
         "_watched",
         "dropped",
         "memory",
+        "fetched",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -97,6 +96,7 @@ class Exchange:
         self.limit_headers: dict[str, str] = {}
         self.dropped: tuple[str, ...] = ()
         self.memory: Memory | None = None
+        self.fetched = Fetches(gateway.fetcher)
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
         self.waits = False
@@ -269,8 +269,8 @@ def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     """The first answer that a target gives, in their order."""
     client = exchange.client
     assert client is not None
-    way = route(client, request.model, exchange.gateway.ways)
     exchange.memory = Memory(exchange.gateway.states, client.id)
+    way = route(client, request.model, exchange.gateway.ways)
     for reason in way.skipped:
         exchange.attempt_log.append({"skipped": reason})
     failure: GatewayError | None = None
@@ -298,7 +298,8 @@ def _from_target(
     if request.kind == "count" and target.provider.speaks[0] == "openai":
         yield count_answer(request.dialect, estimated_tokens(request))
         return
-    question = _question(client, request, target, exchange.memory)
+    assert exchange.memory is not None
+    question = question_for(client, request, target, exchange.fetched, exchange.memory)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
@@ -314,32 +315,6 @@ def _from_target(
             if last or exchange.committed:
                 raise
             time.sleep(pause or 0)
-
-
-def _question(
-    client: Client, request: ChatRequest, target: Target, memory: Memory | None = None
-) -> Question:
-    """The question as this target gets it. Raises BadRequest for what it cannot honour."""
-    provider = target.provider
-    if request.kind == "embed":
-        return provider.write_embeddings(request, target.model)
-    dialect = provider.dialect_for(request.dialect)
-    if request.kind == "count":
-        return provider.write_count(counted(request, dialect, target.model), target.model)
-    if memory is None:
-        sent, unsaid = in_dialect(request, dialect, target.model)
-    else:
-        sent, unsaid = memory.in_dialect(request, dialect, target)
-    question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
-    dropped = (*unsaid, *question.dropped)
-    if dropped and client.strict_params:
-        raise BadRequest(
-            f"{provider.title} does not know `{dropped[0]}`, and this client allows no parameter "
-            "to be dropped (strict_params)",
-            param=dropped[0],
-            code="unsupported_parameter",
-        )
-    return replace(question, dropped=dropped)
 
 
 def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamError) -> None:

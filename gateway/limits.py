@@ -1,8 +1,9 @@
-"""What a client may still do: its limits on requests, counted over all workers."""
+"""What a client may still do: its standing, and its limits on requests over all workers."""
 
 import math
+import time
 
-from gateway.errors import RateLimited
+from gateway.errors import Forbidden, RateLimited
 from gateway.store.clients import Client
 from gateway.store.counters import DAY, Limit, State
 from gateway.store.shared import Shared
@@ -12,6 +13,14 @@ _WINDOWS = (
     ("rate_limit_hour", "hour", 3600),
     ("rate_limit_day", "day", DAY),
 )
+
+
+def check_standing(client: Client) -> None:
+    """Raises Forbidden for a client that is disabled or has expired."""
+    if not client.is_active:
+        raise Forbidden("This client is disabled")
+    if client.expires_at is not None and client.expires_at <= time.time():
+        raise Forbidden("This client has expired", code="client_expired")
 
 
 def admit(client: Client, shared: Shared) -> dict[str, str]:

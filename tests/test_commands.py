@@ -64,7 +64,7 @@ def run(parts: Parts, *arguments: str, typed: str | None = None) -> Result:
     return runner(parts).invoke(args=list(arguments), input=typed)
 
 
-COMMANDS = ["prepare", "create-client", "list-clients", "rotate-key", "reset-password"]
+COMMANDS = ["prepare", "create-client", "list-clients", "rotate-key", "explain", "reset-password"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,6 +1,5 @@
 """Who may call: a known key, and what its limits allow."""
 
-import time
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -9,7 +8,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from gateway import limits
 from gateway.blueprints.body import read_body
 from gateway.context import Gateway
-from gateway.errors import Forbidden, RateLimited, Unauthenticated
+from gateway.errors import RateLimited, Unauthenticated
 from gateway.exchange import Exchange
 from gateway.extensions import limiter
 from gateway.store.clients import Client
@@ -20,7 +19,7 @@ _KEY_HEADERS = ("HTTP_X_API_KEY", "HTTP_API_KEY", "HTTP_X_GOOG_API_KEY")
 def known_client(gateway: Gateway, environ: dict[str, Any]) -> Client:
     """The client that may call. Raises as `client_of_key` does, and Forbidden."""
     client = client_of_key(gateway, environ)
-    check_standing(client)
+    limits.check_standing(client)
     return client
 
 
@@ -28,7 +27,7 @@ def admitted_body(exchange: Exchange, environ: dict[str, Any]) -> bytes:
     """Lets the caller in, counts the call, and gives its body. Raises GatewayError."""
     gateway = exchange.gateway
     client = exchange.client = client_of_key(gateway, environ)
-    check_standing(client)
+    limits.check_standing(client)
     exchange.limit_headers = limits.admit(client, gateway.shared)
     return read_body(environ, gateway.settings.server.max_body_mb << 20)
 
@@ -48,14 +47,6 @@ def client_of_key(gateway: Gateway, environ: dict[str, Any]) -> Client:
             else "No API key: send it as `Authorization: Bearer <key>`"
         )
     return client
-
-
-def check_standing(client: Client) -> None:
-    """Raises Forbidden for a client that is disabled or has expired."""
-    if not client.is_active:
-        raise Forbidden("This client is disabled")
-    if client.expires_at is not None and client.expires_at <= time.time():
-        raise Forbidden("This client has expired", code="client_expired")
 
 
 def presented_key(environ: dict[str, Any]) -> str | None:

@@ -34,8 +34,9 @@ def _ask_count(exchange: Exchange) -> ChatRequest:
 
 def _ask(exchange: Exchange) -> ChatRequest:
     raw = access.admitted_body(exchange, request.environ)
-    return anthropic.read_request(raw, _forwarded(request.environ))
+    return anthropic.read_request(raw, forwarded(request.environ))
 
 
-def _forwarded(environ: dict[str, Any]) -> dict[str, str]:
+def forwarded(environ: dict[str, Any]) -> dict[str, str]:
+    """The caller's headers that Anthropic sees."""
     return {name: environ[key] for key, name in _FORWARDED.items() if key in environ}

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from gateway.chat import ChatRequest
+from gateway.dialects.links import Link, links_of
 from gateway.errors import BadRequest, UpstreamError
 from gateway.providers.failures import judge
 from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
@@ -54,7 +55,8 @@ class Provider:
     address. `key`: whether it wants one. `embed_path` None: it has no embeddings. `models_path`
     None: it has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or
     "given" (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if
-    the question names none.
+    the question names none. `image_urls`, `file_urls`: whether it fetches by itself what a question
+    names by address; OpenAI's dialect itself has no address of a file, but other doors' have.
     """
 
     id: str
@@ -69,6 +71,8 @@ class Provider:
     models: tuple[str, ...] = ()
     stream_usage: Literal["ask", "given"] = "ask"
     cap_field: str = "max_tokens"
+    image_urls: bool = True
+    file_urls: bool = False
     quirks: Quirks = NO_QUIRKS
 
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
@@ -80,6 +84,13 @@ class Provider:
     def dialect_for(self, door: str) -> str:
         """The door's own dialect if it is spoken here, so that nothing needs translating."""
         return door if door in self.speaks else self.speaks[0]
+
+    def links(self, request: ChatRequest, model: str, *, relayed: bool) -> list[Link]:
+        """What the gateway has to fetch for this vendor. `relayed`: the question is as it came."""
+        if request.dialect != "openai" or (relayed and self.image_urls):
+            return []
+        takes = {"image": self.image_urls, "file": self.file_urls or relayed}
+        return [link for link in links_of(request) if not takes[link.kind]]
 
     def url(self, target: Target, request: ChatRequest) -> str:
         return target.credentials.base_url + self._path(request)

@@ -23,7 +23,15 @@ _DIFFERENCES = """
 
 *Left out and named* means: in `x-gateway-dropped-params`; a client with `strict_params` gets a 400
 instead. *Refused* means a 400 that names the field, unless its value changes nothing.
+
+Images and files that a question names by address are the provider's to fetch. Where it cannot, the
+gateway fetches them (settings: `fetch` in config.yaml): images for Ollama; images, PDF and text for
+Gemini models before 2.5, for plain `http://`, and where the address does not tell what it is; files
+of the other dialects for providers that speak OpenAI's, which has data alone (but for OpenRouter).
+A question in Gemini's own dialect goes to Gemini as it came.
 """
+
+_FETCHED = "named by address are fetched by the gateway, and sent as data"
 
 
 def page() -> str:
@@ -44,7 +52,8 @@ def _row(provider: Provider) -> str:
 
 def _section(provider: Provider) -> str:
     quirks = provider.quirks
-    lines = [f"- `{old}` is sent as `{new}`" for old, new in quirks.rename.items()]
+    lines = [] if provider.image_urls else [f"- images {_FETCHED}"]
+    lines += [f"- `{old}` is sent as `{new}`" for old, new in quirks.rename.items()]
     lines += [f"- the role `{old}` is sent as `{new}`" for old, new in quirks.roles.items()]
     for name, words in quirks.words.items():
         changes = ", ".join(f"`{old}` → {_word(new)}" for old, new in words.items())

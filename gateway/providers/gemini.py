@@ -9,6 +9,7 @@ import orjson
 
 from gateway.chat import ChatRequest
 from gateway.dialects import gemini
+from gateway.dialects.links import Link, links_of
 from gateway.dialects.splice import Edits, value_of
 from gateway.errors import UpstreamError, UpstreamRateLimited, UpstreamRejected
 from gateway.providers.base import Provider, Question, Target
@@ -23,6 +24,16 @@ _SYSTEM = ("systemInstruction", "system_instruction")
 @dataclass(frozen=True, kw_only=True)
 class Gemini(Provider):
     """Relays generateContent as it came; other dialects are translated before they get here."""
+
+    def links(self, request: ChatRequest, model: str, *, relayed: bool) -> list[Link]:
+        """Whoever speaks Gemini's own dialect knows which addresses a model takes."""
+        if relayed:
+            return []
+        return [
+            link
+            for link in links_of(request)
+            if not gemini.takes_address(model, link.url, link.media_type)
+        ]
 
     def url(self, target: Target, request: ChatRequest) -> str:
         base = target.credentials.base_url

@@ -45,4 +45,5 @@ DEMO = Demo(
     key="optional",
     models_path=None,
     models=MODELS,
+    file_urls=True,
 )

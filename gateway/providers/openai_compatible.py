@@ -11,7 +11,6 @@ import orjson
 
 from gateway.dialects.recall import DETAILS, TEXT
 from gateway.dialects.splice import Edits, elements, joined, value_of
-from gateway.errors import BadRequest
 from gateway.providers.base import Provider
 from gateway.providers.quirks import Quirks
 
@@ -71,20 +70,9 @@ def _mistral_tool(tool: dict[str, Any], text: bytes) -> dict[str, bytes]:
 
 
 def _ollama_message(message: dict[str, Any], text: bytes) -> dict[str, bytes]:
-    """Ollama answers 400 to a null content, and to an image that is no data URI."""
-    content = message.get("content")
-    if content is None and "content" in message and not message.get("tool_calls"):
-        return {"content": b'""'}
-    for part in content if isinstance(content, list) else ():
-        image = part.get("image_url")
-        url = image.get("url") if isinstance(image, dict) else image
-        if isinstance(url, str) and url.startswith(("http://", "https://")):
-            raise BadRequest(
-                "Ollama takes images as data URIs only, not from an address",
-                param="messages",
-                code="unsupported_parameter",
-            )
-    return {}
+    """Ollama answers 400 to a null content."""
+    empty = message.get("content") is None and "content" in message
+    return {"content": b'""'} if empty and not message.get("tool_calls") else {}
 
 
 def _lmstudio_body(body: dict[str, Any]) -> dict[str, Any]:
@@ -160,6 +148,7 @@ OPENAI_COMPATIBLE = (
         title="Ollama",
         base_url="http://localhost:11434/v1",
         key="optional",
+        image_urls=False,
         quirks=Quirks(
             rename={"max_completion_tokens": "max_tokens"},
             drop=frozenset({"logit_bias", "user"}),
@@ -242,6 +231,7 @@ OPENAI_COMPATIBLE = (
         title="OpenRouter",
         speaks=("openai", "responses"),
         base_url="https://openrouter.ai/api/v1",
+        file_urls=True,
         stream_usage="given",
         quirks=Quirks(returned=(DETAILS,)),
     ),

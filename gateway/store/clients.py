@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, RowMapping, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.errors import Unavailable
+from gateway.errors import NotFound, Unavailable
+from gateway.store.engine import database_answers
 from gateway.store.models import ClientKey, ClientRow
 from gateway.store.vault import Vault
 
@@ -86,6 +87,14 @@ class ClientDirectory:
             return None
         return holder.client
 
+    def by_id(self, client_id: int) -> Client:
+        """The client as its calls see it; raises NotFound, Unavailable."""
+        with database_answers(), self._engine.connect() as connection:
+            row = connection.execute(_BY_ID, {"client_id": client_id}).mappings().first()
+        if row is None:
+            raise NotFound("There is no such client.", code="client_not_found")
+        return _client(row, self._vault)
+
     def forget(self) -> None:
         """Ask the database again; to be called when any client may have changed."""
         kept = {**self._stale, **self._known}
@@ -133,6 +142,7 @@ _BY_KEY = (
     .join(ClientKey, ClientKey.client_id == ClientRow.id)
     .where(ClientKey.key_hash == bindparam("hashed"))
 )
+_BY_ID = select(ClientRow.__table__).where(ClientRow.id == bindparam("client_id"))
 _LISTS = ("allowed_models", "fallback_models", "server_tools")
 _FIELDS = tuple(one.name for one in fields(Client))
 

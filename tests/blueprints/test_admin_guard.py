@@ -93,6 +93,7 @@ EVERY_CALL = [
     ("PATCH", f"{CLIENTS}/1"),
     ("DELETE", f"{CLIENTS}/1"),
     ("POST", f"{CLIENTS}/1/rotate-key"),
+    ("POST", f"{CLIENTS}/1/preview"),
 ]
 
 

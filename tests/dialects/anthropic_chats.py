@@ -80,7 +80,7 @@ document_parts = st.one_of(
         cache=caches,
     ),
     st.builds(Document, text=texts, media_type=st.just("text/plain"), name=maybe(texts)),
-    st.builds(Document, url=texts, cache=caches),
+    st.builds(Document, url=texts, media_type=st.just("application/pdf"), cache=caches),
     st.builds(Document, file_id=names.map("file_{}".format)),
     st.builds(
         Document,

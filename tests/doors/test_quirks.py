@@ -234,18 +234,6 @@ def test_ollama_gets_no_null_content(gateway: Running, upstream: Upstream) -> No
     assert received.json["messages"] == [HELLO, empty | {"content": ""}, calling, HELLO]
 
 
-def test_ollama_gets_no_image_by_address(gateway: Running, upstream: Upstream) -> None:
-    image = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
-    key = _client(gateway, upstream, "ollama")
-    messages = [{"role": "user", "content": [image]}]
-    answer = gateway.chat(key, {"model": "llava", "messages": messages})
-    assert (answer.status, answer.error["param"]) == (400, "messages")
-    assert upstream.requests == []
-    image["image_url"] = {"url": "data:image/png;base64,iVBORw0KGgo="}
-    _, received = _ask(gateway, upstream, "ollama", messages=messages)
-    assert received.json["messages"] == messages
-
-
 @pytest.mark.parametrize(
     ("provider", "asks"),
     [

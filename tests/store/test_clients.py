@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import event
 
 from gateway.config import Settings, load
-from gateway.errors import Unavailable
+from gateway.errors import NotFound, Unavailable
 from gateway.store.client_book import ClientBook
 from gateway.store.clients import RETRY_SECONDS, ClientDirectory
 from gateway.store.vault import Vault, WrongSecretKey
@@ -34,6 +34,15 @@ def test_a_client_without_a_key_of_its_own_has_none(
     _, key = book.create({"name": "shop"})
     client = directory.by_key(key)
     assert client and (client.provider_api_key, client.expires_at) == (None, None)
+
+
+def test_a_client_by_its_id_is_the_one_by_its_key(
+    book: ClientBook, directory: ClientDirectory
+) -> None:
+    row, key = book.create(EVERY_FIELD | {"provider_api_key": "azure-key"})
+    assert directory.by_id(row.id) == directory.by_key(key)
+    with pytest.raises(NotFound):
+        directory.by_id(row.id + 1)
 
 
 def test_a_known_client_costs_no_query(

@@ -112,6 +112,7 @@ def _document(block: Block, path: str, calls: Calls) -> Part:
             )
             document.text = checks.text(source.get("data"), f"{path}.source.data")
         case "url":
+            document.media_type = "application/pdf"  # the only kind that it takes by address
             document.url = checks.name(source.get("url"), f"{path}.source.url")
         case "file":
             document.file_id = checks.name(source.get("file_id"), f"{path}.source.file_id")

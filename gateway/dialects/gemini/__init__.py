@@ -14,6 +14,7 @@ no id get one that begins with `facts.MADE_ID`; it is left out again where Gemin
 from gateway.dialects.gemini.answer_in import StreamReader, read_answer
 from gateway.dialects.gemini.answer_out import write_answer
 from gateway.dialects.gemini.embeddings import read_embeddings, write_embeddings
+from gateway.dialects.gemini.facts import takes_address
 from gateway.dialects.gemini.failure import (
     error_body,
     error_event,
@@ -58,6 +59,7 @@ __all__ = [
     "read_models",
     "read_token_count",
     "retry_delay",
+    "takes_address",
     "token_count_body",
     "write_answer",
     "write_chat",

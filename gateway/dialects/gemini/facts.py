@@ -126,6 +126,11 @@ class Family:
         return self.generation >= (3, 0)
 
     @property
+    def takes_addresses(self) -> bool:
+        """Whether it fetches files from elsewhere than Google's own store."""
+        return self.generation >= (2, 5)
+
+    @property
     def takes_penalties(self) -> bool:
         """Whether presence and frequency penalties are no error."""
         lite = self.generation >= (3, 5) and self.kind == "flash-lite"
@@ -166,6 +171,25 @@ def family_of(model: str) -> Family:
     major, minor, kind = found.groups()
     generation = (int(major), int(minor or 0)) if major else _LATEST
     return Family(generation, kind or "")
+
+
+# Google's own store of files, as the google-genai package tells its addresses, and YouTube.
+_STORED = re.compile(
+    r"https://((?:[a-z0-9-]+-)?generativelanguage(?:\.sandbox)?\.googleapis\.com/v1\w*/files/"
+    r"|(?:www\.|m\.)?youtube\.com/|youtu\.be/)"
+)
+
+
+def takes_address(model: str, url: str, media_type: str | None) -> bool:
+    """Whether a model is told an address; from elsewhere it takes images, PDF and text by https.
+
+    Nothing is known of video and audio, so that these are left to the vendor; and an address from
+    elsewhere wants its type named.
+    """
+    if _STORED.match(url) or (media_type or "").startswith(("video/", "audio/")):
+        return True
+    secure = url[:8].lower() == "https://"
+    return secure and media_type is not None and family_of(model).takes_addresses
 
 
 def level_of(effort: Effort, levels: tuple[str, ...]) -> str:

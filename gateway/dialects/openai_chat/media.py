@@ -6,20 +6,12 @@ import mimetypes
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
+from gateway import sniffing
 from gateway.dialects.openai_chat.shape import wrong
 
 _SPACE = re.compile(r"\s+")
 _URL_SAFE = str.maketrans("-_", "+/")
 _OTHER_NAMES = {"image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav"}
-_BEGINNINGS = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"%PDF-", "application/pdf"),
-    (b"ID3", "audio/mpeg"),
-    (b"\xff\xfb", "audio/mpeg"),
-)
-_IN_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 
 
 def is_data_uri(text: str) -> bool:
@@ -60,11 +52,7 @@ def clean_base64(text: str, path: str) -> str:
 
 def media_type_of(data: str) -> str | None:
     """What the first bytes of base64 data say it is."""
-    start = base64.b64decode(data[:24])
-    for beginning, media_type in _BEGINNINGS:
-        if start.startswith(beginning):
-            return media_type
-    return _IN_RIFF.get(start[8:12]) if start.startswith(b"RIFF") else None
+    return sniffing.media_type_of(base64.b64decode(data[:24]))
 
 
 def media_type_of_name(name: str | None) -> str | None:
