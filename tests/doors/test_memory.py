@@ -680,6 +680,10 @@ def test_calls_go_on_where_nothing_can_be_shared(tmp_path: Path, vendor: Upstrea
         said = plain_of(running.chat(key, body).json["choices"][0]["message"])
         assert running.chat(key, {**body, "messages": answered(said)}).status == 200
         assert gemini_signatures(vendor.requests[-1]) == ["c2lnbmF0dXJl"]
+        asked = {"model": "gemini-3-pro", "input": "?", "previous_response_id": "resp_1"}
+        headers = {"Authorization": f"Bearer {key}"}
+        lost = running.call("POST", "/v1/responses", json.dumps(asked).encode(), headers)
+        assert (lost.status, lost.error["code"]) == (503, "gateway_unavailable")
         ready = running.call("GET", "/health/ready").json
         assert ready["degraded"] == ["state: file is not a database"]
 
