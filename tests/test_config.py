@@ -261,6 +261,11 @@ def test_variables_in_the_file_are_filled_in(file: Path) -> None:
     assert (got.server.host, got.server.port, got.admin.token) == ("a.x", 9003, None)
 
 
+def test_variables_in_a_list_are_filled_in(file: Path) -> None:
+    got = read(file, "fetch: {allow: ['${NET}', minio.lan, 'fd00::/8']}", NET="10.0.0.0/8")
+    assert got.fetch.allow == ["10.0.0.0/8", "minio.lan", "fd00::/8"]
+
+
 @pytest.mark.parametrize("environ", [{}, {"NOPE": ""}])
 def test_an_unset_variable_without_default_is_named(file: Path, environ: dict[str, str]) -> None:
     text = "providers: {openai: {api_key: 'sk-${NOPE}'}}\nserver: {port: '${NOPE}'}"
@@ -297,6 +302,18 @@ WRONG = [
     ("server: {port: .inf}", f"server.port = inf: not accepted; {PORT}"),
     ("server: {host: ''}", f'server.host = "": not accepted; {TEXT} is'),
     ("server: {host: 1}", f"server.host = 1: not accepted; {TEXT} is"),
+    ("fetch: {ports: 80}", "fetch.ports = 80: not accepted; a list of whole numbers is"),
+    ("fetch: {ports: [a]}", "fetch.ports = a list: not accepted; a list of whole numbers is"),
+    (
+        "fetch: {ports: [0]}",
+        "fetch.ports = a list: not accepted; a list of whole numbers from 1 to 65535 is",
+    ),
+    ("fetch: {allow: lan}", 'fetch.allow = "lan": not accepted; a list of texts is'),
+    (
+        "fetch: {allow: [10.0.0.1/8]}",
+        "fetch.allow = a list: not accepted; "
+        "a list of names of hosts, addresses and networks such as 10.0.0.0/8 is",
+    ),
     ("server: 1", f"server = (a number, not shown): not accepted; {SECTION}"),
     ("server: []", f"server = a list: not accepted; {SECTION}"),
     ("data_dir: ''", 'data_dir = "": not accepted; a path is'),

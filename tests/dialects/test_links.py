@@ -146,7 +146,7 @@ def test_a_place_is_found_at_any_depth() -> None:
         ("models/gemini-2.5-pro", URL, "application/pdf", True),
         ("gemini-3-flash-preview", URL, "text/plain", True),
         ("gemini-pro-latest", URL, "image/png", True),
-        ("tunedModels/mine", URL, "image/png", False),
+        ("tunedModels/mine", URL, "image/png", True),
         ("gemini-2.5-pro", URL, None, False),
         ("gemini-2.5-pro", "http://example.org/cat.png", "image/png", False),
         ("gemini-2.0-flash", URL, "video/mp4", True),

@@ -127,8 +127,8 @@ class Family:
 
     @property
     def takes_addresses(self) -> bool:
-        """Whether it fetches files from elsewhere than Google's own store."""
-        return self.generation >= (2, 5)
+        """Whether it fetches files from elsewhere than Google's own store: all but the old do."""
+        return self.generation >= (2, 5) or self.generation == (0, 0)
 
     @property
     def takes_penalties(self) -> bool:
