@@ -19,6 +19,7 @@ import orjson
 from gateway.chat import ChatRequest, Learned
 from gateway.context import Gateway
 from gateway.dialects.openai import usage_of
+from gateway.dialects.openai_chat import Answers
 from gateway.dialects.passage import Passage
 from gateway.dialects.translation import (
     count_answer,
@@ -423,8 +424,8 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
     if asked.kind == "count":
         same = asked.dialect == sent.dialect
         return raw if same else count_answer(asked.dialect, count_of(sent.dialect, body))
-    lists = target.provider.content_lists
-    return whole_answer(asked, sent, raw, body, exchange.learned, content_lists=lists)
+    answers = target.provider.answers
+    return whole_answer(asked, sent, raw, body, exchange.learned, answers=answers)
 
 
 def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, Any]) -> bytes:
@@ -437,7 +438,7 @@ def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, 
 def _stream(
     exchange: Exchange, reply: Answer, target: Target, question: Question
 ) -> Iterator[bytes]:
-    passage = _passage(exchange, question, target.provider.content_lists)
+    passage = _passage(exchange, question, target.provider.answers)
     try:
         yield from _passing(exchange, reply, target, passage)
     finally:
@@ -470,7 +471,7 @@ def _passing(
         raise UpstreamError("Upstream ended the stream in the middle", code="upstream_truncated")
 
 
-def _passage(exchange: Exchange, question: Question, content_lists: bool) -> Passage:
+def _passage(exchange: Exchange, question: Question, answers: Answers) -> Passage:
     limit = exchange.gateway.settings.upstream.max_event_mb << 20
     assert exchange.request is not None
     return stream_passage(
@@ -479,7 +480,7 @@ def _passage(exchange: Exchange, question: Question, content_lists: bool) -> Pas
         exchange.learned,
         hide_usage=question.usage_added,
         limit=limit,
-        content_lists=content_lists,
+        answers=answers,
     )
 
 

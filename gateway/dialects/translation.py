@@ -8,6 +8,7 @@ from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
 from gateway.dialects import anthropic, gemini, openai, openai_chat
 from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
+from gateway.dialects.openai_chat.meters import Answers
 from gateway.dialects.passage import Overheard, Passage, Translated, noted
 from gateway.dialects.table import DIALECTS, ECHOING, SPOKEN
 from gateway.errors import BadRequest
@@ -61,11 +62,11 @@ def stream_passage(
     *,
     hide_usage: bool,
     limit: int,
-    content_lists: bool = False,
+    answers: Answers = "usual",
 ) -> Passage:
     """How a stream goes from the vendor that was `sent` a question to the door that `asked`.
 
-    `content_lists`: the vendor may answer with lists where OpenAI has texts.
+    `answers`: in what they may differ from OpenAI's, where nothing is translated.
     """
     if asked.dialect != sent.dialect:
         door, vendor = DIALECTS[asked.dialect], DIALECTS[sent.dialect]
@@ -74,7 +75,7 @@ def stream_passage(
         return Translated(vendor.StreamReader(), writer, learned, limit)
     if sent.dialect == "openai":
         choices = sent.body.get("n") or 1
-        meter = openai_chat.PlainMeter if content_lists else openai.StreamMeter
+        meter = openai_chat.METERS[answers]
         return meter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
     return Overheard(DIALECTS[sent.dialect].StreamReader(), learned, limit)
 
@@ -86,13 +87,13 @@ def whole_answer(
     body: dict[str, Any],
     learned: Learned,
     *,
-    content_lists: bool = False,
+    answers: Answers = "usual",
 ) -> bytes:
     """A whole answer for the door, noted on its way: the very bytes within one dialect."""
     learned.ended = True
     if asked.dialect == sent.dialect == "openai":
         openai.meter_answer(body, learned)
-        return openai_chat.plain_answer(raw, body) if content_lists else raw
+        return openai_chat.plain_answer(raw, body) if answers == "lists" else raw
     events = noted(DIALECTS[sent.dialect].read_answer(body), learned)
     if asked.dialect == sent.dialect:
         for _ in events:

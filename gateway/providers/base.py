@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from gateway.chat import ChatRequest
-from gateway.dialects.openai_chat import OPENAI, Accepts
+from gateway.dialects.openai_chat import OPENAI, Accepts, Answers
 from gateway.errors import BadRequest, UpstreamError, UpstreamUnreachable
 from gateway.providers.failures import judge
 from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
@@ -63,8 +63,8 @@ class Provider:
     `stream_usage`: "ask" (by `stream_options`), or "given" (it comes unasked, or may not be asked
     for). `cap_field`: where an output cap goes if the question names none. `model_quirks`: models
     that differ from the vendor's others, by their names; the first that fits counts. `accepts`:
-    what may stand in a question that is translated. `content_lists`: an answer's content may be a
-    list. `worth_a_retry`: codes of refusals that are a model's accident.
+    what may stand in a question that is translated. `answers`: in what they differ
+    from OpenAI's. `worth_a_retry`: codes of refusals that are a model's accident.
     `statuses`: what its own statuses mean.
     """
 
@@ -86,7 +86,7 @@ class Provider:
     quirks: Quirks = NO_QUIRKS
     model_quirks: tuple[tuple[re.Pattern[str], Quirks], ...] = ()
     accepts: Accepts = OPENAI
-    content_lists: bool = False
+    answers: Answers = "usual"
     worth_a_retry: frozenset[str] = frozenset()
     statuses: Mapping[int, int] = field(default_factory=dict)
     hint: str | None = None

@@ -132,6 +132,7 @@ OPENAI_COMPATIBLE = (
         title="Perplexity",
         base_url="https://api.perplexity.ai",
         models_path=None,
+        answers="unended",
         models=("sonar", "sonar-pro", "sonar-reasoning", "sonar-reasoning-pro"),
         stream_usage="given",
         accepts=changed(_ONE_CAP_OTHERS, thoughts=None, top_k=True),

@@ -754,3 +754,12 @@ def test_counts_in_vendors_own_words(
 ) -> None:
     upstream.always(Json(completion(usage=False) | {"usage": usage}))
     assert _counted(gateway, _client(gateway, upstream, "xai")) == counted
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_perplexitys_stream_has_one_end(gateway: Running, upstream: Upstream, done: bool) -> None:
+    upstream.always(Sse(chunks(usage=True), done=done))
+    key = _client(gateway, upstream, "perplexity")
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO], "stream": True})
+    assert answer.body.count(b"data: [DONE]\n\n") == 1
+    assert answer.body.endswith(b"data: [DONE]\n\n")

@@ -60,7 +60,7 @@ def _refuse(chat: Chat, family: Family) -> None:
         raise _unsupported("n", "Anthropic gives one answer a request")
     if chat.logprobs:
         raise _unsupported("logprobs", "Anthropic tells no log probabilities")
-    if chat.extra.get("audio") or _wants_audio(chat.extra.get("modalities")):
+    if chat.extra.get("audio") or _wants_more(chat.extra.get("modalities")):
         raise _unsupported("modalities", "Anthropic's models answer in text alone")
     for at, tool in enumerate(chat.tools):
         if tool.custom is not None:
@@ -70,8 +70,8 @@ def _refuse(chat: Chat, family: Family) -> None:
         raise _unsupported("tool_choice", "This model cannot be made to call a tool")
 
 
-def _wants_audio(modalities: Any) -> bool:
-    return isinstance(modalities, list) and "audio" in modalities
+def _wants_more(modalities: Any) -> bool:
+    return isinstance(modalities, list) and any(kind != "text" for kind in modalities)
 
 
 def _unsupported(name: str, why: str) -> BadRequest:

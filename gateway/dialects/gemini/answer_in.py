@@ -20,7 +20,7 @@ from gateway.conversation import (
     ThinkingSealed,
 )
 from gateway.dialects.gemini.facts import BLOCKED, FINISH_REASONS, MADE_ID
-from gateway.dialects.gemini.native import kept, shown
+from gateway.dialects.gemini.native import image_of, kept, shown
 
 # What a candidate says of its sources.
 SOURCES = ("groundingMetadata", "citationMetadata", "urlContextMetadata")
@@ -160,7 +160,8 @@ class _Reader:
         else:
             members = {name: item for name, item in part.items() if name != "thoughtSignature"}
             if members or signature:
-                events.append(TextPiece(shown(members), index, signature, kept(members)))
+                image = image_of(members)
+                events.append(TextPiece(shown(members), index, signature, kept(members), image))
 
     def _read_call(
         self,

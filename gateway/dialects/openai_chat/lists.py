@@ -7,7 +7,6 @@ from typing import Any
 
 import orjson
 
-from gateway.dialects.openai import StreamMeter
 from gateway.dialects.openai_chat.thoughts import read_chunk
 from gateway.dialects.splice import Edits, elements, joined, value_of
 from gateway.sse import data_of, events
@@ -81,10 +80,3 @@ def _members(said: dict[str, Any]) -> dict[str, bytes]:
     if others:
         members["content_parts"] = others
     return {name: orjson.dumps(value) for name, value in members.items()}
-
-
-class PlainMeter(StreamMeter):
-    """The relay's meter, for a vendor that may send such lists."""
-
-    def _read(self, block: bytes) -> bytes:
-        return plain_events(super()._read(block))

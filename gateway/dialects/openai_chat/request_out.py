@@ -37,12 +37,17 @@ FOREIGN = frozenset(
 # Anthropic's and Gemini's words for the usual service.
 _SERVICE_TIERS = {"standard": "default", "standard_only": "default"}
 _FORMAT_NAME = "output"
+_OBJECT = {"type": "json_object"}
+_IN_JSON = "Answer with a JSON object."
 
 
 def write_chat(chat: Chat, model: str, *, stream: bool, accepts: Accepts = OPENAI) -> Written:
     """Raises BadRequest for what cannot be said and would change the meaning."""
     tools, left_out = known_tools(chat.tools)
     body: dict[str, Any] = {"model": model, "messages": write_messages(chat, accepts)}
+    wants_object = chat.answer_format is not None and _format(chat.answer_format) == _OBJECT
+    if wants_object and not _names_json(body["messages"]):
+        body["messages"].insert(0, {"role": "system", "content": _IN_JSON})
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     _write_tools(body, chat, tools, accepts)
@@ -76,7 +81,7 @@ def _write_settings(body: dict[str, Any], chat: Chat, accepts: Accepts) -> None:
 
 def _format(wanted: Format) -> dict[str, Any]:
     if wanted.kind == "json_object" or wanted.schema is None:
-        return {"type": "json_object"}
+        return dict(_OBJECT)
     members = {
         "name": wanted.name or _FORMAT_NAME,
         "description": wanted.description,
@@ -85,6 +90,15 @@ def _format(wanted: Format) -> dict[str, Any]:
     }
     said = {name: value for name, value in members.items() if value is not None}
     return {"type": "json_schema", "json_schema": said}
+
+
+def _names_json(messages: list[dict[str, Any]]) -> bool:
+    """Vendors refuse to be held to JSON where no message speaks of it."""
+    contents = [message.get("content") for message in messages]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    texts = [content for content in contents if isinstance(content, str)]
+    texts += [part["text"] for part in parts if isinstance(part.get("text"), str)]
+    return any("json" in text.lower() for text in texts)
 
 
 def _reasoning(wanted: Reasoning) -> dict[str, Any]:
