@@ -18,8 +18,10 @@ from tests.clients import client
 
 SONAR = PROVIDERS["perplexity"].models
 # A vendor without a list of its own, that names others' models as they do.
-RESELLER = replace(PROVIDERS["perplexity"], models=("openai/gpt-4o", "command/a", "groq"))
-WAYS = Ways({**PROVIDERS, "perplexity": RESELLER}, {})
+RESELLER = replace(
+    PROVIDERS["cohere"], native_models_path=None, models=("openai/gpt-4o", "command/a", "groq")
+)
+WAYS = Ways({**PROVIDERS, "cohere": RESELLER}, {})
 
 
 @pytest.fixture
@@ -70,8 +72,8 @@ def test_only_what_is_allowed(lists: ModelLists) -> None:
 
 
 def test_anothers_model_by_a_name_that_leads_to_this_vendor(lists: ModelLists) -> None:
-    one = client(provider="perplexity", provider_api_key="own-key")
-    assert names(one, lists) == ["perplexity/openai/gpt-4o", "command/a", "groq"]
+    one = client(provider="cohere", provider_api_key="own-key")
+    assert names(one, lists) == ["cohere/openai/gpt-4o", "command/a", "groq"]
 
 
 def test_the_demos_without_any_key(lists: ModelLists) -> None:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+from gateway.dialects.openai_chat import Accepts
 from gateway.providers import PROVIDERS
 from gateway.providers.base import Provider
+from gateway.providers.quirks import Quirks
 
 _HEAD = """# Providers
 
@@ -24,6 +26,10 @@ _DIFFERENCES = """
 *Left out and named* means: in `x-gateway-dropped-params`; a client with `strict_params` gets a 400
 instead. *Refused* means a 400 that names the field, unless its value changes nothing.
 """
+_ANSWERS = {
+    "lists": "- a content that is a list reaches the client as a text, `reasoning_content` beside it",
+    "unended": "- a stream gets its `[DONE]` if there was none",
+}
 
 
 def page() -> str:
@@ -35,7 +41,8 @@ def page() -> str:
 
 def _row(provider: Provider) -> str:
     address = f"`{provider.base_url}`" if provider.base_url else "none: set `provider_base_url`"
-    models = "from the provider" if provider.models_path else "none, or a fixed one"
+    listed = provider.models_path or provider.native_models_path
+    models = "from the provider" if listed else "none, or a fixed one"
     usage = "asked for by the gateway" if provider.stream_usage == "ask" else "comes by itself"
     header = f"{provider.key}, in `{provider.key_header}`"
     speaks = ", ".join(provider.speaks)
@@ -43,7 +50,33 @@ def _row(provider: Provider) -> str:
 
 
 def _section(provider: Provider) -> str:
-    quirks = provider.quirks
+    lines = _differences(provider.quirks) + _accepts(provider.accepts) + _answers(provider)
+    for pattern, quirks in provider.model_quirks:
+        for line in _differences(quirks):
+            if line not in lines:
+                lines.append(f"- models whose name fits `{pattern.pattern}`: {line[2:]}")
+    return f"\n### {provider.title}\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _accepts(accepts: Accepts) -> list[str]:
+    taken = {"images": accepts.images, "files": accepts.files, "audio": accepts.audio}
+    missing = [name for name, form in taken.items() if not form]
+    return [f"- refused in a translated question: {', '.join(missing)}"] if missing else []
+
+
+def _answers(provider: Provider) -> list[str]:
+    lines = [_ANSWERS[provider.answers]] if provider.answers in _ANSWERS else []
+    if provider.worth_a_retry:
+        lines.append(
+            f"- asked once more after an error of the code {_names(provider.worth_a_retry)}"
+        )
+    lines += [
+        f"- its status {own} is taken for {usual}" for own, usual in provider.statuses.items()
+    ]
+    return lines
+
+
+def _differences(quirks: Quirks) -> list[str]:
     lines = [f"- `{old}` is sent as `{new}`" for old, new in quirks.rename.items()]
     lines += [f"- the role `{old}` is sent as `{new}`" for old, new in quirks.roles.items()]
     for name, words in quirks.words.items():
@@ -62,7 +95,7 @@ def _section(provider: Provider) -> str:
     for hook in (quirks.message, quirks.turns, quirks.tool, quirks.body, quirks.preface):
         if hook is not None and hook.__doc__:
             lines.append("- " + " ".join(hook.__doc__.split()))
-    return f"\n### {provider.title}\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return lines
 
 
 def _word(word: object) -> str:
