@@ -27,7 +27,7 @@ _DIFFERENCES = """
 instead. *Refused* means a 400 that names the field, unless its value changes nothing.
 """
 _ANSWERS = {
-    "lists": "- a content that is a list reaches the client as a text, `reasoning_content` beside it",
+    "lists": "- content that is a list reaches the client as text and `reasoning_content`",
     "unended": "- a stream gets its `[DONE]` if there was none",
 }
 

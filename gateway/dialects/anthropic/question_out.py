@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.conversation import Chat, Format, Text, Tool, Written
+from gateway.conversation import Chat, Format, Image, Text, Tool, Written
 from gateway.dialects.anthropic.arguments import text_of
 from gateway.dialects.anthropic.blocks_out import write_messages, write_text
 from gateway.dialects.anthropic.facts import (
@@ -202,3 +202,8 @@ def _write_rest(chat: Chat, written: Written) -> None:
     if chat.user is not None:
         written.body["metadata"] = {"user_id": chat.user}
     written.dropped += [name for name in _HINTS if getattr(chat, name) is not None]
+    if any(message.name for message in chat.messages):
+        written.dropped.append("name")
+    parts = [part for message in chat.messages for part in message.parts]
+    if any(isinstance(part, Image) and part.detail not in (None, "auto") for part in parts):
+        written.dropped.append("detail")

@@ -1,9 +1,10 @@
 """Writes a question for a vendor of this dialect."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
-from gateway.conversation import Chat, Format, Reasoning, Written
+from gateway.conversation import Chat, Format, Reasoning, Text, Written
 from gateway.dialects.effort import AS_THE_MODEL_LIKES, effort_of_budget
 from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
 from gateway.dialects.openai_chat.messages_out import write_messages
@@ -38,16 +39,15 @@ FOREIGN = frozenset(
 _SERVICE_TIERS = {"standard": "default", "standard_only": "default"}
 _FORMAT_NAME = "output"
 _OBJECT = {"type": "json_object"}
-_IN_JSON = "Answer with a JSON object."
+IN_JSON = "Answer with a JSON object."
 
 
 def write_chat(chat: Chat, model: str, *, stream: bool, accepts: Accepts = OPENAI) -> Written:
     """Raises BadRequest for what cannot be said and would change the meaning."""
+    if _wants_object(chat) and not _names_json(chat):
+        chat = replace(chat, system=[*chat.system, Text(IN_JSON)])
     tools, left_out = known_tools(chat.tools)
     body: dict[str, Any] = {"model": model, "messages": write_messages(chat, accepts)}
-    wants_object = chat.answer_format is not None and _format(chat.answer_format) == _OBJECT
-    if wants_object and not _names_json(body["messages"]):
-        body["messages"].insert(0, {"role": "system", "content": _IN_JSON})
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     _write_tools(body, chat, tools, accepts)
@@ -92,12 +92,14 @@ def _format(wanted: Format) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": said}
 
 
-def _names_json(messages: list[dict[str, Any]]) -> bool:
+def _wants_object(chat: Chat) -> bool:
+    return chat.answer_format is not None and _format(chat.answer_format) == _OBJECT
+
+
+def _names_json(chat: Chat) -> bool:
     """Vendors refuse to be held to JSON where no message speaks of it."""
-    contents = [message.get("content") for message in messages]
-    parts = [part for content in contents if isinstance(content, list) for part in content]
-    texts = [content for content in contents if isinstance(content, str)]
-    texts += [part["text"] for part in parts if isinstance(part.get("text"), str)]
+    parts = [part for message in chat.messages for part in message.parts]
+    texts = [part.text for part in (*chat.system, *parts) if isinstance(part, Text)]
     return any("json" in text.lower() for text in texts)
 
 
