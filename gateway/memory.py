@@ -45,7 +45,11 @@ class Memory:
         if request.dialect != dialect:
             self._look_back(request)
         sent, unsaid = in_dialect(
-            request, dialect, target.model, lambda chat: self._restore(chat, target)
+            request,
+            dialect,
+            target.model,
+            lambda chat: self._restore(chat, target),
+            target.provider.accepts,
         )
         return self._completed(sent, target), unsaid
 
