@@ -15,6 +15,7 @@ from flask.cli import with_appcontext
 from gateway.context import current_gateway
 from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.extensions import db
+from gateway.memory import Memory
 from gateway.preview import DOORS, Asked, door_of, preview
 from gateway.store import admins
 from gateway.store.client_book import LONGEST_GRACE, ClientBook, describe
@@ -139,7 +140,9 @@ def explain(
     gateway = current_gateway
     with _failures_told():
         client = gateway.clients.by_id(_book().find(name_or_id).id)
-        told = preview(gateway, client, asked)
+        told = preview(
+            client, gateway.ways, gateway.fetcher, Memory(gateway.states, client.id), asked
+        )
     click.echo(orjson.dumps(told) if as_json else _explained(client.name, told))
 
 

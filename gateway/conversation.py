@@ -243,12 +243,13 @@ class Began:
 
 @dataclass(slots=True)
 class TextPiece:
-    """`native`: as in Text."""
+    """`native`: as in Text. `image`: one that the model made, in place of a text."""
 
     text: str
     choice: int = 0
     signature: str | None = None
     native: dict[str, Any] | None = None
+    image: Image | None = None
 
 
 @dataclass(slots=True)

@@ -31,13 +31,15 @@ from typing import Any
 class GatewayError(Exception):
     """A failure with the status, type and code that its answer carries.
 
-    `extra` holds members of upstream's own error object that have no place here; they are
-    handed on unchanged.
+    `meant`: the status for which an error stands that came inside an answer of status 200. `extra`
+    holds members of upstream's own error object that have no place here; they are handed on
+    unchanged.
     """
 
     status = 500
     type = "api_error"
     code: str | None = "internal_error"
+    meant: int | None = None
 
     def __init__(
         self,
@@ -117,6 +119,7 @@ class UpstreamError(GatewayError):
     """`retryable`: another try may help. `retry_after`: seconds upstream asked to wait, if it did.
 
     `sticky`: trying another target cannot help either, since the request itself is at fault.
+    `most_retries`: how often another try is worth it; None leaves it to the settings.
     """
 
     status = 502
@@ -125,6 +128,7 @@ class UpstreamError(GatewayError):
     retryable = True
     sticky = False
     retry_after: float | None = None
+    most_retries: int | None = None
 
 
 class UpstreamRejected(UpstreamError):

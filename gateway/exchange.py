@@ -22,7 +22,7 @@ from gateway.dialects.passage import Passage
 from gateway.dialects.translation import (
     count_answer,
     count_of,
-    is_answer,
+    failure_of,
     stream_passage,
     whole_answer,
 )
@@ -73,8 +73,8 @@ class Exchange:
         "_greenlet",
         "_watched",
         "dropped",
-        "fetched",
         "memory",
+        "fetched",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -95,8 +95,8 @@ class Exchange:
         self.first_byte: float | None = None
         self.limit_headers: dict[str, str] = {}
         self.dropped: tuple[str, ...] = ()
-        self.fetched = Fetches(gateway.fetcher)
         self.memory: Memory | None = None
+        self.fetched = Fetches(gateway.fetcher)
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
         self.waits = False
@@ -269,8 +269,8 @@ def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     """The first answer that a target gives, in their order."""
     client = exchange.client
     assert client is not None
-    way = route(client, request.model, exchange.gateway.ways)
     exchange.memory = Memory(exchange.gateway.states, client.id)
+    way = route(client, request.model, exchange.gateway.ways)
     for reason in way.skipped:
         exchange.attempt_log.append({"skipped": reason})
     failure: GatewayError | None = None
@@ -299,7 +299,7 @@ def _from_target(
         yield count_answer(request.dialect, estimated_tokens(request))
         return
     assert exchange.memory is not None
-    question = question_for(client, request, target, exchange.memory, exchange.fetched)
+    question = question_for(client, request, target, exchange.fetched, exchange.memory)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
@@ -310,7 +310,9 @@ def _from_target(
             return
         except UpstreamError as error:
             pause = _pause(error, tries, settings.max_retry_delay)
-            last = tries == settings.max_retries or not error.retryable or pause is None
+            most = settings.max_retries if error.most_retries is None else error.most_retries
+            most = min(most, settings.max_retries)
+            last = tries >= most or not error.retryable or pause is None
             _note_failed_attempt(exchange, target, error)
             if last or exchange.committed:
                 raise
@@ -395,9 +397,8 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise judge_inside(raw.decode(errors="replace"), _key(target)) from None
-    if not is_answer(question.request, body):
-        found = body if isinstance(body, dict) and body.get("error") else raw.decode()
-        raise judge_inside(found, _key(target))
+    if (failure := failure_of(question.request, raw, body)) is not None:
+        raise judge_inside(failure, _key(target))
     exchange.first_byte = exchange.elapsed()
     asked, sent = exchange.request, question.request
     assert asked is not None
@@ -407,7 +408,15 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
         same = asked.dialect == sent.dialect
         return raw if same else count_answer(asked.dialect, count_of(sent.dialect, body))
     learned = exchange.learned
-    whole = whole_answer(asked, sent, raw, body, learned, attend=_attends(question, target))
+    whole = whole_answer(
+        asked,
+        sent,
+        raw,
+        body,
+        learned,
+        answers=target.provider.answers,
+        attend=_attends(question, target),
+    )
     _keep(exchange, target, question)
     return whole
 
@@ -480,6 +489,7 @@ def _passage(exchange: Exchange, target: Target, question: Question) -> Passage:
         exchange.learned,
         hide_usage=question.usage_added,
         limit=limit,
+        answers=target.provider.answers,
         attend=_attends(question, target),
     )
 

@@ -15,6 +15,7 @@ from gateway.conversation import Chat
 from gateway.dialects import recall
 from gateway.dialects.responses import stored_items
 from gateway.dialects.translation import in_dialect
+from gateway.errors import Unavailable
 from gateway.providers.base import Target
 from gateway.store.state import States
 
@@ -44,7 +45,11 @@ class Memory:
         if request.dialect != dialect:
             self._look_back(request)
         sent, unsaid = in_dialect(
-            request, dialect, target.model, lambda chat: self._restore(chat, target)
+            request,
+            dialect,
+            target.model,
+            lambda chat: self._restore(chat, target),
+            target.provider.accepts,
         )
         return self._completed(sent, target), unsaid
 
@@ -55,6 +60,8 @@ class Memory:
             found = conversation(self._states, self._client, previous)
             if found is not None:
                 self._before, request.earlier = found
+            elif self._states.degraded is not None:
+                raise Unavailable("What is kept for clients cannot be read now: try again later")
 
     def _restore(self, chat: Chat, target: Target) -> None:
         """Gives a question that is translated the reasoning state of its tool calls."""

@@ -11,12 +11,13 @@ from typing import Any
 import orjson
 
 from gateway.chat import ChatRequest
-from gateway.context import Gateway
 from gateway.dialects import anthropic, gemini, openai, responses
 from gateway.dialects.table import DIALECTS
 from gateway.errors import BadRequest, GatewayError
+from gateway.fetcher import Fetcher
 from gateway.limits import check_standing
 from gateway.memory import Memory
+from gateway.providers import Ways
 from gateway.providers.base import Target
 from gateway.question import Placeholders, question_for
 from gateway.routing import route
@@ -65,7 +66,9 @@ def door_of(raw: bytes) -> str:
     return next((door for door, marks in _MARKS.items() if marks & names), "openai")
 
 
-def preview(gateway: Gateway, client: Client, asked: Asked) -> dict[str, Any]:
+def preview(
+    client: Client, ways: Ways, fetcher: Fetcher, memory: Memory, asked: Asked
+) -> dict[str, Any]:
     """The targets, what would be sent to each, and the error that the client would get instead.
 
     Bodies are texts (`orjson.Fragment`), since what is sent is sent as it is.
@@ -76,7 +79,7 @@ def preview(gateway: Gateway, client: Client, asked: Asked) -> dict[str, Any]:
         check_standing(client)
         request = DOORS[asked.door](asked)
         told |= {"model": request.model, "stream": request.stream}
-        way = route(client, request.model, gateway.ways)
+        way = route(client, request.model, ways)
     except GatewayError as error:
         return told | {"error": _answer(asked.door, error)}
     told["skipped"] = list(way.skipped)
@@ -84,7 +87,7 @@ def preview(gateway: Gateway, client: Client, asked: Asked) -> dict[str, Any]:
     for target in way.targets:
         shown = _place(target)
         try:
-            shown |= _sent(gateway, client, request, target)
+            shown |= _sent(client, request, target, Placeholders(fetcher), memory)
             shown["chosen"] = not any(one["chosen"] for one in told["targets"])
         except BadRequest as error:
             shown["error"] = _told(error)
@@ -110,11 +113,11 @@ def _place(target: Target) -> dict[str, Any]:
     }
 
 
-def _sent(gateway: Gateway, client: Client, request: ChatRequest, target: Target) -> dict[str, Any]:
+def _sent(
+    client: Client, request: ChatRequest, target: Target, placeholders: Placeholders, memory: Memory
+) -> dict[str, Any]:
     """What would go to a target, without its key. Raises BadRequest."""
-    placeholders = Placeholders(gateway.fetcher)
-    memory = Memory(gateway.states, client.id)
-    question = question_for(client, request, target, memory, placeholders)
+    question = question_for(client, request, target, placeholders, memory)
     hidden = _without_key(target)
     return {
         "url": _USER.sub(f"//{HIDDEN}@", target.provider.url(hidden, question.request)),

@@ -1,4 +1,4 @@
-"""A question as its target gets it: remembered, translated, its media at hand, edited."""
+"""A question as its target gets it: translated, its media at hand, edited for the vendor."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ Fetch = Callable[[ChatRequest, Sequence[Link]], Mapping[str, Media]]
 
 
 def question_for(
-    client: Client, request: ChatRequest, target: Target, memory: Memory, fetch: Fetch
+    client: Client, request: ChatRequest, target: Target, fetch: Fetch, memory: Memory
 ) -> Question:
     """The question as this target gets it. Raises BadRequest for what it cannot honour."""
     provider = target.provider

@@ -18,7 +18,9 @@ from tests.clients import client
 
 SONAR = PROVIDERS["perplexity"].models
 # A vendor without a list of its own, that names others' models as they do.
-RESELLER = replace(PROVIDERS["cohere"], models=("openai/gpt-4o", "command/a", "groq"))
+RESELLER = replace(
+    PROVIDERS["cohere"], native_models_path=None, models=("openai/gpt-4o", "command/a", "groq")
+)
 WAYS = Ways({**PROVIDERS, "cohere": RESELLER}, {})
 
 

@@ -9,6 +9,8 @@ from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
 from gateway.dialects import anthropic, gemini, openai, openai_chat, responses
 from gateway.dialects.base import Reader
+from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
+from gateway.dialects.openai_chat.meters import Answers
 from gateway.dialects.passage import (
     Attended,
     Overheard,
@@ -30,19 +32,27 @@ _MARKS = {
 
 
 def in_dialect(
-    request: ChatRequest, dialect: str, model: str, restore: Callable[[Chat], None] | None = None
+    request: ChatRequest,
+    dialect: str,
+    model: str,
+    restore: Callable[[Chat], None] | None = None,
+    accepts: Accepts = OPENAI,
 ) -> tuple[ChatRequest, tuple[str, ...]]:
     """The question in a vendor's dialect, and the names of the hints that it has no words for.
 
     The very question if it is in that dialect already. `restore` gives it back what its client has
-    dropped. Raises BadRequest that names a field.
+    dropped. `accepts`: what this vendor of OpenAI's dialect takes. Raises BadRequest that names a
+    field.
     """
     if request.dialect == dialect:
         return request, ()
     chat = _read(request)
     if restore is not None:
         restore(chat)
-    written = SPOKEN[dialect].write_chat(chat, model, stream=request.stream)
+    if dialect == "openai":
+        written = openai_chat.write_chat(chat, model, stream=request.stream, accepts=accepts)
+    else:
+        written = SPOKEN[dialect].write_chat(chat, model, stream=request.stream)
     said = ChatRequest(
         raw=_dumped(written.body),
         body=written.body,
@@ -74,11 +84,13 @@ def stream_passage(
     *,
     hide_usage: bool,
     limit: int,
+    answers: Answers = "usual",
     attend: bool = False,
 ) -> Passage:
     """How a stream goes from the vendor that was `sent` a question to the door that `asked`.
 
-    `attend`: the state of its thoughts is wanted, even if it is relayed.
+    Where nothing is translated, `answers`: in what they may differ from OpenAI's; `attend`: the
+    state of its thoughts is wanted.
     """
     if asked.dialect != sent.dialect:
         door, reader = DIALECTS[asked.dialect], DIALECTS[sent.dialect].StreamReader()
@@ -90,7 +102,8 @@ def stream_passage(
         return Translated(reader, writer, learned, limit)
     if sent.dialect == "openai":
         choices = sent.body.get("n") or 1
-        meter = openai.StreamMeter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
+        kind = openai_chat.METERS[answers]
+        meter = kind(learned, hide_usage=hide_usage, limit=limit, choices=choices)
         return Attended(meter, openai_chat.StreamReader(), learned) if attend else meter
     return Overheard(DIALECTS[sent.dialect].StreamReader(), learned, limit)
 
@@ -119,6 +132,7 @@ def whole_answer(
     learned: Learned,
     *,
     attend: bool = False,
+    answers: Answers = "usual",
 ) -> bytes:
     """A whole answer for the door, noted on its way: the very bytes within one dialect."""
     learned.ended = True
@@ -126,7 +140,7 @@ def whole_answer(
         openai.meter_answer(body, learned)
         if attend:
             note_state(openai_chat.read_answer(body), learned)
-        return raw
+        return openai_chat.plain_answer(raw, body) if answers == "lists" else raw
     events = noted(DIALECTS[sent.dialect].read_answer(body), learned)
     if asked.dialect == sent.dialect:
         for _ in events:
@@ -170,6 +184,13 @@ def count_answer(door: str, count: int) -> bytes:
     """A count in the door's words."""
     body = gemini.token_count_body(count) if door == "gemini" else {"input_tokens": count}
     return orjson.dumps(body)
+
+
+def failure_of(sent: ChatRequest, raw: bytes, body: Any) -> Any:
+    """What a vendor says instead of an answer, or of one that broke off; None of a good one."""
+    if not is_answer(sent, body):
+        return body if isinstance(body, dict) and body.get("error") else raw.decode()
+    return openai.broken_off(body) if sent.dialect == "openai" else None
 
 
 def is_answer(sent: ChatRequest, body: Any) -> bool:

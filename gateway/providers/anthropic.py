@@ -50,6 +50,10 @@ class Anthropic(Provider):
             found = {"type": error.type, "message": error.message}
             error.code = anthropic.code_of(found) or error.code
             error.type = type(error).type
+        if status == 409:
+            error.retryable, error.sticky = True, False
+        if _is_spent(error):
+            error.retryable = False
         return error
 
     def _prompt(self, draft: Draft, prompt: str) -> None:
@@ -69,6 +73,13 @@ class Anthropic(Provider):
             draft.set("max_tokens", cap)
 
 
+def _is_spent(error: UpstreamError) -> bool:
+    """Whether a limit of spending was reached, which no retry helps."""
+    details = error.extra.get("details")
+    word = details.get("error_code") if isinstance(details, dict) else None
+    return isinstance(word, str) and "spend_limit" in word
+
+
 def _rows(body: Any) -> list[dict[str, Any]]:
     rows = body.get("data") if isinstance(body, dict) else None
     found = rows if isinstance(rows, list) else []
@@ -84,5 +95,6 @@ ANTHROPIC = Anthropic(
     chat_path="/v1/messages",
     embed_path=None,
     models_path="/v1/models?limit=1000",
+    next_page=("last_id", "after_id"),
     stream_usage="given",
 )

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+from gateway.dialects.openai_chat import Accepts
 from gateway.providers import PROVIDERS
 from gateway.providers.base import Provider
+from gateway.providers.quirks import Quirks
 
 _HEAD = """# Providers
 
@@ -30,6 +32,10 @@ Gemini models before 2.5, for plain `http://`, and where the address does not te
 of the other dialects for providers that speak OpenAI's, which has data alone (but for OpenRouter).
 A question in Gemini's own dialect goes to Gemini as it came.
 """
+_ANSWERS = {
+    "lists": "- content that is a list reaches the client as text and `reasoning_content`",
+    "unended": "- a stream gets its `[DONE]` if there was none",
+}
 
 _FETCHED = "named by address are fetched by the gateway, and sent as data"
 
@@ -43,7 +49,8 @@ def page() -> str:
 
 def _row(provider: Provider) -> str:
     address = f"`{provider.base_url}`" if provider.base_url else "none: set `provider_base_url`"
-    models = "from the provider" if provider.models_path else "none, or a fixed one"
+    listed = provider.models_path or provider.native_models_path
+    models = "from the provider" if listed else "none, or a fixed one"
     usage = "asked for by the gateway" if provider.stream_usage == "ask" else "comes by itself"
     header = f"{provider.key}, in `{provider.key_header}`"
     speaks = ", ".join(provider.speaks)
@@ -51,9 +58,35 @@ def _row(provider: Provider) -> str:
 
 
 def _section(provider: Provider) -> str:
-    quirks = provider.quirks
     lines = [] if provider.image_urls else [f"- images {_FETCHED}"]
-    lines += [f"- `{old}` is sent as `{new}`" for old, new in quirks.rename.items()]
+    lines += _differences(provider.quirks) + _accepts(provider.accepts) + _answers(provider)
+    for pattern, quirks in provider.model_quirks:
+        for line in _differences(quirks):
+            if line not in lines:
+                lines.append(f"- models whose name fits `{pattern.pattern}`: {line[2:]}")
+    return f"\n### {provider.title}\n\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def _accepts(accepts: Accepts) -> list[str]:
+    taken = {"images": accepts.images, "files": accepts.files, "audio": accepts.audio}
+    missing = [name for name, form in taken.items() if not form]
+    return [f"- refused in a translated question: {', '.join(missing)}"] if missing else []
+
+
+def _answers(provider: Provider) -> list[str]:
+    lines = [_ANSWERS[provider.answers]] if provider.answers in _ANSWERS else []
+    if provider.worth_a_retry:
+        lines.append(
+            f"- asked once more after an error of the code {_names(provider.worth_a_retry)}"
+        )
+    lines += [
+        f"- its status {own} is taken for {usual}" for own, usual in provider.statuses.items()
+    ]
+    return lines
+
+
+def _differences(quirks: Quirks) -> list[str]:
+    lines = [f"- `{old}` is sent as `{new}`" for old, new in quirks.rename.items()]
     lines += [f"- the role `{old}` is sent as `{new}`" for old, new in quirks.roles.items()]
     for name, words in quirks.words.items():
         changes = ", ".join(f"`{old}` → {_word(new)}" for old, new in words.items())
@@ -62,16 +95,20 @@ def _section(provider: Provider) -> str:
         lines.append(f"- left out and named: {_names(quirks.drop)}")
     if quirks.needless:
         lines.append(f"- left out, since it does that anyhow: {_names(quirks.needless)}")
-    if quirks.only:
-        lines.append(f"- refused: {_names(quirks.only)}")
+    if quirks.known is not None:
+        lines.append("- left out and named: any field that it does not know")
+    if quirks.message_drop:
+        lines.append(f"- left out of messages, and named: {_names(quirks.message_drop)}")
+    if quirks.only or quirks.fixed:
+        lines.append(f"- refused: {_names([*quirks.only, *quirks.fixed])}")
     for name in quirks.returned:
         lines.append(
             f"- given back with earlier tool calls where a client has dropped it: `{name}`"
         )
-    for hook in (quirks.message, quirks.tool, quirks.body):
+    for hook in (quirks.message, quirks.turns, quirks.tool, quirks.body, quirks.preface):
         if hook is not None and hook.__doc__:
             lines.append("- " + " ".join(hook.__doc__.split()))
-    return f"\n### {provider.title}\n\n" + "\n".join(lines) + "\n" if lines else ""
+    return lines
 
 
 def _word(word: object) -> str:

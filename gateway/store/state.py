@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -199,8 +200,12 @@ class SqliteStates:
             self._db.executemany("DELETE FROM states WHERE rowid = ?", gone)
             self._db.execute("COMMIT")
             time.sleep(0.01)
+        begin(self._db)
         self._db.execute("DELETE FROM holdings WHERE entries = 0")
-        self._db.execute("PRAGMA incremental_vacuum(1000)").fetchall()
+        self._db.execute("COMMIT")
+        with suppress(sqlite3.OperationalError):  # whoever is busy now may do it the next time
+            # A script, since `execute` takes a single step of it: one page.
+            self._db.executescript("PRAGMA incremental_vacuum(1000)")
 
     def close(self) -> None:
         self._db.close()

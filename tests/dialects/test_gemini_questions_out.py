@@ -452,8 +452,6 @@ def test_the_usual_service_tier_goes_without_saying() -> None:
 @pytest.mark.parametrize(
     ("chat", "param"),
     [
-        (lambda: asked(logprobs=True), "logprobs"),
-        (lambda: asked(top_logprobs=2), "logprobs"),
         (lambda: asked(tools=[Tool("f")], parallel_tool_calls=False), "parallel_tool_calls"),
         (lambda: asked(tools=[Tool("f", custom={"name": "f"})]), "tools"),
         (lambda: asked(tools=[Tool("w", hosted={"type": "web_search"})]), "tools"),
@@ -470,3 +468,10 @@ def test_what_changes_the_meaning_is_refused(chat: Callable[[], Chat], param: st
 def test_one_call_at_a_time_is_no_matter_without_tools() -> None:
     written = write_chat(asked(parallel_tool_calls=False), OLD, stream=False)
     assert written.dropped == []
+
+
+def test_log_probabilities_are_asked_for() -> None:
+    body = write_chat(asked(logprobs=True, top_logprobs=2), OLD, stream=False)
+    assert body.body["generationConfig"] == {"responseLogprobs": True, "logprobs": 2}
+    silent = write_chat(asked(logprobs=False), OLD, stream=False)
+    assert "generationConfig" not in silent.body

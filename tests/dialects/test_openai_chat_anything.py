@@ -36,6 +36,7 @@ from gateway.dialects.openai_chat import (
     write_answer,
     write_chat,
 )
+from gateway.dialects.openai_chat.request_out import IN_JSON
 from gateway.errors import BadRequest
 from tests.dialects.openai_chat_sdk import accumulated, chunks, completion, written
 
@@ -226,6 +227,8 @@ def test_a_question_comes_back_as_it_was(chat: Chat, stream: bool) -> None:
     again = read_chat(orjson.loads(orjson.dumps(written.body)))
     if again.reasoning is not None:
         again.reasoning.native = None
+    if again.system and again.system[-1].text == IN_JSON:  # who wants JSON has to say so
+        again.system.pop()
     assert again == chat
 
 

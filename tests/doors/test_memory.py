@@ -18,7 +18,18 @@ import openai
 import pytest
 
 from tests.running import Running
-from tests.upstream import Answer, Json, Named, Received, Recording, Sse, Upstream, chunks, load
+from tests.upstream import (
+    Answer,
+    Json,
+    Named,
+    Received,
+    Recording,
+    Sse,
+    Upstream,
+    chunks,
+    failure,
+    load,
+)
 from tests.upstream.recordings import RECORDINGS
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
@@ -86,17 +97,18 @@ def answered(message: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    settings = {"upstream": {"max_retries": 0}}
-    with Running(tmp_path_factory.mktemp("pair"), settings, workers=2) as running:
-        running.wait_until(lambda: len(running.worker_pids()) == 2, "both workers")
-        yield Pair(running)
-
-
-@pytest.fixture(scope="module")
 def vendor() -> Iterator[Upstream]:
     with Upstream() as upstream:
         yield upstream
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory, vendor: Upstream) -> Iterator[Pair]:
+    claude = {"api_key": "key", "base_url": vendor.origin}
+    settings = {"upstream": {"max_retries": 0}, "providers": {"anthropic": claude}}
+    with Running(tmp_path_factory.mktemp("pair"), settings, workers=2) as running:
+        running.wait_until(lambda: len(running.worker_pids()) == 2, "both workers")
+        yield Pair(running)
 
 
 @pytest.fixture(autouse=True)
@@ -357,6 +369,21 @@ def test_no_vendor_sees_anothers_state(pair: Pair, vendor: Upstream) -> None:
             sent = vendor.requests[-1].body
             foreign = [THINKING["signature"], REDACTED["data"], "c2lnbmF0dXJl"]
             assert [seal for seal in foreign if seal.encode() in sent] == []
+
+
+def test_a_fallback_gets_no_state_but_its_own(pair: Pair, vendor: Upstream) -> None:
+    answers: list[Answer] = [Json(gemini_call()), failure(503), Json(gemini_call("bmV3"))]
+    vendor.script("/v1beta/models/gemini-3-pro:generateContent", answers)
+    vendor.script("/v1/messages", Json(MESSAGE))
+    key = pair.client("gemini", vendor, fallback_models=["anthropic/claude-sonnet-4-5"])
+    asked: Any = {"model": "gemini-3-pro", "tools": [TOOL]}
+    turns = answered(pair.ask(0, key, messages=ASKED, **asked))
+    said = pair.ask(1, key, messages=turns, **asked)
+    assert vendor.requests[-1].path == "/v1/messages"
+    assert b"c2lnbmF0dXJl" not in vendor.requests[-1].body
+    pair.ask(0, key, messages=[*turns, *answered(said)[1:]], **asked)
+    assert gemini_signatures(vendor.requests[-1]) == ["c2lnbmF0dXJl", SENTINEL]
+    assert THINKING["signature"].encode() not in vendor.requests[-1].body
 
 
 def settle(pair: Pair, key: str, models: dict[str, str], provider: str) -> None:
@@ -680,6 +707,10 @@ def test_calls_go_on_where_nothing_can_be_shared(tmp_path: Path, vendor: Upstrea
         said = plain_of(running.chat(key, body).json["choices"][0]["message"])
         assert running.chat(key, {**body, "messages": answered(said)}).status == 200
         assert gemini_signatures(vendor.requests[-1]) == ["c2lnbmF0dXJl"]
+        asked = {"model": "gemini-3-pro", "input": "?", "previous_response_id": "resp_1"}
+        headers = {"Authorization": f"Bearer {key}"}
+        lost = running.call("POST", "/v1/responses", json.dumps(asked).encode(), headers)
+        assert (lost.status, lost.error["code"]) == (503, "gateway_unavailable")
         ready = running.call("GET", "/health/ready").json
         assert ready["degraded"] == ["state: file is not a database"]
 

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
-from app import create_app
 from gateway.config import Settings
+from gateway.fetcher import Fetcher
+from gateway.memory import Memory
 from gateway.preview import Asked, door_of, preview
+from gateway.providers import ways
+from gateway.store.state import States
+from gateway.store.vault import Vault
 from tests.clients import client
 from tests.doors.test_fetching import ANSWERS
 from tests.running import ROOT, TOKEN, Answered, Running
@@ -332,10 +336,19 @@ def test_a_client_that_is_none(gateway: Running) -> None:
 
 
 def test_a_user_in_an_address_is_hidden(tmp_path: Path) -> None:
-    providers = {"vllm": {"base_url": "https://me:secret@example.org/v1"}}
-    app = create_app(Settings.model_validate({"data_dir": tmp_path, "providers": providers}))
+    address = "https://me:secret@example.org/v1"
+    settings = Settings.model_validate(
+        {"data_dir": tmp_path, "providers": {"vllm": {"base_url": address}}}
+    )
+    memory = Memory(States(tmp_path / "state.db", settings.state, Vault(settings)), 1)
     raw = json.dumps(body_for("openai", "m")).encode()
-    told = preview(app.extensions["gateway"], client(provider="vllm"), Asked(raw, "openai"))
+    told = preview(
+        client(provider="vllm"),
+        ways(settings),
+        Fetcher(settings.fetch),
+        memory,
+        Asked(raw, "openai"),
+    )
     assert told["targets"][0]["url"] == "https://••••@example.org/v1/chat/completions"
     assert "secret" not in str(told)
 

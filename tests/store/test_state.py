@@ -146,6 +146,15 @@ def test_pruning_leaves_no_rows_and_no_sums(tmp_path: Path) -> None:
     assert rows(path, "SELECT * FROM holdings") == rows(path, "SELECT id FROM states") == []
 
 
+def test_pruning_gives_the_room_of_large_values_back(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with closing(SqliteStates(path, Bounds(0.01, 10, 10_000_000))) as store:
+        store.put(1, "response", {"a": "x" * 1_000_000})
+        time.sleep(0.02)
+        store.prune()
+    assert path.stat().st_size < 100_000
+
+
 class TestStates:
     def test_are_sealed_at_rest(self, states: States, settings: Settings) -> None:
         states.put(1, "call", {"a": "a very secret thought"})

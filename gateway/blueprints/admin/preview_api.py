@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from gateway.blueprints.anthropic_api import forwarded
 from gateway.context import current_gateway
 from gateway.dialects.splice import value_of
+from gateway.memory import Memory
 from gateway.preview import DOORS, Asked, door_of, preview
 from gateway.store.client_book import ClientBook
 from gateway.store.client_fields import InvalidFields
@@ -23,7 +24,9 @@ def show_preview(client_id: int) -> Response:
         client_id
     )
     asked = _asked(gateway.settings.server.max_body_mb << 20)
-    told = preview(gateway, gateway.clients.by_id(row.id), asked)
+    client = gateway.clients.by_id(row.id)
+    memory = Memory(gateway.states, client.id)
+    told = preview(client, gateway.ways, gateway.fetcher, memory, asked)
     return Response(orjson.dumps(told), content_type="application/json")
 
 

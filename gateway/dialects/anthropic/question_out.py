@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.conversation import Chat, Format, Text, Tool, Written
+from gateway.conversation import Chat, Format, Image, Text, Tool, Written
 from gateway.dialects.anthropic.arguments import text_of
 from gateway.dialects.anthropic.blocks_out import write_messages, write_text
 from gateway.dialects.anthropic.facts import (
@@ -60,7 +60,7 @@ def _refuse(chat: Chat, family: Family) -> None:
         raise _unsupported("n", "Anthropic gives one answer a request")
     if chat.logprobs:
         raise _unsupported("logprobs", "Anthropic tells no log probabilities")
-    if chat.extra.get("audio") or _wants_audio(chat.extra.get("modalities")):
+    if chat.extra.get("audio") or _wants_more(chat.extra.get("modalities")):
         raise _unsupported("modalities", "Anthropic's models answer in text alone")
     for at, tool in enumerate(chat.tools):
         if tool.custom is not None:
@@ -70,8 +70,8 @@ def _refuse(chat: Chat, family: Family) -> None:
         raise _unsupported("tool_choice", "This model cannot be made to call a tool")
 
 
-def _wants_audio(modalities: Any) -> bool:
-    return isinstance(modalities, list) and "audio" in modalities
+def _wants_more(modalities: Any) -> bool:
+    return isinstance(modalities, list) and any(kind != "text" for kind in modalities)
 
 
 def _unsupported(name: str, why: str) -> BadRequest:
@@ -202,3 +202,8 @@ def _write_rest(chat: Chat, written: Written) -> None:
     if chat.user is not None:
         written.body["metadata"] = {"user_id": chat.user}
     written.dropped += [name for name in _HINTS if getattr(chat, name) is not None]
+    if any(message.name for message in chat.messages):
+        written.dropped.append("name")
+    parts = [part for message in chat.messages for part in message.parts]
+    if any(isinstance(part, Image) and part.detail not in (None, "auto") for part in parts):
+        written.dropped.append("detail")

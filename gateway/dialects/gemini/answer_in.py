@@ -19,8 +19,9 @@ from gateway.conversation import (
     ThinkingPiece,
     ThinkingSealed,
 )
+from gateway.dialects.gemini import logprobs
 from gateway.dialects.gemini.facts import BLOCKED, FINISH_REASONS, MADE_ID
-from gateway.dialects.gemini.native import kept, shown
+from gateway.dialects.gemini.native import image_of, kept, shown
 
 # What a candidate says of its sources.
 SOURCES = ("groundingMetadata", "citationMetadata", "urlContextMetadata")
@@ -76,12 +77,13 @@ class StreamReader:
 
 
 class _Choice:
-    """`ending`: what the candidate says of its end, as it came."""
+    """`ending`: what the candidate says of its end, as it came. `logprobs`: of all its tokens."""
 
-    __slots__ = ("calls", "ending")
+    __slots__ = ("calls", "ending", "logprobs")
 
     def __init__(self) -> None:
         self.calls = 0
+        self.logprobs: list[dict[str, Any]] = []
         self.ending: dict[str, Any] = {}
 
     def finished(self, index: int) -> Finished:
@@ -89,9 +91,8 @@ class _Choice:
         reason = FINISH_REASONS.get(word, "stop")
         if reason == "stop" and self.calls:
             reason = "tool_calls"
-        return Finished(
-            reason, index, explanation=_explanation(self.ending), native=kept(self.ending)
-        )
+        native = {**(kept(self.ending) or {}), **logprobs.kept(self.logprobs)}
+        return Finished(reason, index, explanation=_explanation(self.ending), native=native or None)
 
 
 class _Reader:
@@ -137,6 +138,8 @@ class _Reader:
             source = found.get(name)
             if isinstance(source, dict) and source:
                 events.append(Cited({name: source}, index))
+        if "logprobsResult" in found:
+            choice.logprobs += logprobs.rows_of(found["logprobsResult"])
         if _text(found.get("finishReason")):
             self.ended = True
             choice.ending = {name: found[name] for name in _ENDING if found.get(name) is not None}
@@ -160,7 +163,8 @@ class _Reader:
         else:
             members = {name: item for name, item in part.items() if name != "thoughtSignature"}
             if members or signature:
-                events.append(TextPiece(shown(members), index, signature, kept(members)))
+                image = image_of(members)
+                events.append(TextPiece(shown(members), index, signature, kept(members), image))
 
     def _read_call(
         self,

@@ -24,7 +24,7 @@ from gateway.dialects.gemini.candidate import (
     prompt_feedback,
     usage_metadata,
 )
-from gateway.dialects.gemini.native import own
+from gateway.dialects.gemini.native import native_of, own
 from gateway.dialects.gemini.parts_out import JsonObject, text_part, thought_part
 from gateway.dialects.gemini.signature import sealed
 
@@ -49,7 +49,7 @@ class _Whole:
 
     def add(self, event: Event) -> None:
         match event:
-            case TextPiece(native=None) | ThinkingPiece() | RefusalPiece():
+            case TextPiece(native=None, image=None) | ThinkingPiece() | RefusalPiece():
                 self._add_text(event)
             case TextPiece():
                 self._add_native(event)
@@ -100,8 +100,9 @@ class _Whole:
         self._parts.setdefault(index, []).append(part)
 
     def _add_native(self, event: TextPiece) -> None:
-        if event.text or event.signature or own(event.native):
-            self._add(event.choice, text_part(event.text, event.signature, event.native))
+        native = native_of(event)
+        if event.text or event.signature or own(native):
+            self._add(event.choice, text_part(event.text, event.signature, native))
 
     def _add_text(self, event: TextPiece | ThinkingPiece | RefusalPiece) -> None:
         """Pieces of one kind make one part; a signature belongs to its own piece."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.conversation import CallBegan, CallPiece, Counted, Finished, RefusalPiece
+from gateway.dialects.gemini import logprobs
 from gateway.dialects.gemini.answer_in import SOURCES
 from gateway.dialects.gemini.facts import BLOCK_REASONS, BLOCKED, FINISH_WORDS
 from gateway.dialects.gemini.native import own
@@ -59,9 +60,11 @@ def _ending(finished: Finished) -> JsonObject:
     said = own(finished.native)
     if "finishReason" in said:
         return said
-    ending = {"finishReason": FINISH_WORDS[finished.reason]}
+    ending: JsonObject = {"finishReason": FINISH_WORDS[finished.reason]}
     if finished.reason == "content_filter" and finished.explanation:
         ending["finishMessage"] = finished.explanation
+    if (result := logprobs.result_of(finished.native)) is not None:
+        ending["logprobsResult"] = result
     return ending
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from gateway.conversation import Image, TextPiece
+
 NAME = "gemini"
 # Members that are what a part consists of; a part has one of them.
 DATA = frozenset({"executableCode", "codeExecutionResult", "toolCall", "toolResponse"})
@@ -18,6 +20,26 @@ def own(native: dict[str, Any] | None) -> dict[str, Any]:
     """What Gemini said; empty if another dialect, or nobody, said something."""
     members = native.get(NAME) if native else None
     return members if isinstance(members, dict) else {}
+
+
+def image_of(members: dict[str, Any]) -> Image | None:
+    """An image that a model made, if that is what a part is."""
+    inline = members.get("inlineData")
+    blob = inline if isinstance(inline, dict) else {}
+    kind, data = blob.get("mimeType"), blob.get("data")
+    if not isinstance(kind, str) or not isinstance(data, str) or not kind.startswith("image/"):
+        return None
+    return Image(data, kind)
+
+
+def native_of(event: TextPiece) -> dict[str, Any] | None:
+    """What a piece says that is no text; an image of another vendor in Gemini's words."""
+    image = event.image
+    if image is None or own(event.native):
+        return event.native
+    if image.data is None:
+        return kept({"fileData": {"fileUri": image.url}})
+    return kept({"inlineData": {"mimeType": image.media_type, "data": image.data}})
 
 
 def shown(members: dict[str, Any]) -> str:

@@ -34,8 +34,6 @@ def write_chat(chat: Chat, model: str, *, stream: bool) -> Written:
 
 
 def _refuse(chat: Chat) -> None:
-    if chat.logprobs or chat.top_logprobs:
-        raise _unsupported("logprobs", "The answer's log probabilities cannot be handed on")
     if chat.parallel_tool_calls is False and chat.tools:
         raise _unsupported(
             "parallel_tool_calls", "Gemini cannot be told to call one tool at a time"
@@ -144,6 +142,8 @@ def _write_config(written: Written, chat: Chat, family: Family) -> None:
         "stopSequences": chat.stop or None,
         "seed": chat.seed,
         "candidateCount": chat.n,
+        "responseLogprobs": chat.logprobs or None,
+        "logprobs": chat.top_logprobs or None,
     }
     for name, word, penalty in (
         ("presence_penalty", "presencePenalty", chat.presence_penalty),

@@ -24,7 +24,7 @@ from gateway.dialects.gemini.candidate import (
     usage_metadata,
 )
 from gateway.dialects.gemini.failure import error_body, error_event
-from gateway.dialects.gemini.native import own
+from gateway.dialects.gemini.native import native_of, own
 from gateway.dialects.gemini.parts_out import JsonObject, text_part, thought_part
 from gateway.dialects.gemini.signature import sealed
 from gateway.errors import GatewayError
@@ -52,7 +52,7 @@ class StreamWriter:
     def write(self, event: Event) -> bytes:
         """What to send now, which may be nothing."""
         match event:
-            case TextPiece(native=None, signature=None):
+            case TextPiece(native=None, signature=None, image=None):
                 return self._text(event.text, event.choice) if event.text else b""
             case TextPiece():
                 return self._native(event)
@@ -101,9 +101,10 @@ class StreamWriter:
         return self._part(b'{"text":' + orjson.dumps(text) + b',"thought":true}', choice)
 
     def _native(self, event: TextPiece) -> bytes:
-        if not event.text and not event.signature and not own(event.native):
+        native = native_of(event)
+        if not event.text and not event.signature and not own(native):
             return b""
-        part = text_part(event.text, event.signature, event.native)
+        part = text_part(event.text, event.signature, native)
         return self._part(orjson.dumps(part), event.choice)
 
     def _part(self, part: bytes, choice: int) -> bytes:

@@ -7,6 +7,8 @@ from gateway.dialects.openai import KEEP_ALIVE, STREAM_TYPE, error_body, error_e
 from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
 from gateway.dialects.openai_chat.answer_in import StreamReader, read_answer
 from gateway.dialects.openai_chat.answer_out import write_answer
+from gateway.dialects.openai_chat.lists import plain_answer
+from gateway.dialects.openai_chat.meters import METERS, Answers
 from gateway.dialects.openai_chat.request_in import read_chat
 from gateway.dialects.openai_chat.request_out import write_chat
 from gateway.dialects.openai_chat.stream_out import StreamWriter
@@ -15,11 +17,14 @@ __all__ = [
     "KEEP_ALIVE",
     "OPENAI",
     "STREAM_TYPE",
+    "METERS",
     "Accepts",
+    "Answers",
     "StreamReader",
     "StreamWriter",
     "error_body",
     "error_event",
+    "plain_answer",
     "read_answer",
     "read_chat",
     "write_answer",

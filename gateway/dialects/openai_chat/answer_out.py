@@ -89,6 +89,7 @@ def _take(choice: _Choice, event: Event) -> None:
             choice.texts.append(event.text)
             choice.margin.written += len(event.text)
             choice.margin.signature = event.signature or choice.margin.signature
+            choice.margin.picture(event.image)
         case ThinkingPiece():
             choice.thoughts.append(event.text)
             choice.margin.think(event.text)

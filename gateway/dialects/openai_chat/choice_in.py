@@ -15,6 +15,7 @@ from gateway.conversation import (
 )
 from gateway.dialects.openai_chat.calls_in import CallReader
 from gateway.dialects.openai_chat.details_in import Details
+from gateway.dialects.openai_chat.images import images_of
 from gateway.dialects.openai_chat.logprobs import Logprobs
 from gateway.dialects.openai_chat.native import kept
 from gateway.dialects.openai_chat.thoughts import (
@@ -178,4 +179,6 @@ class ChoiceReader:
             events += self._calls.read([call], signature)
         if signature and (delta.get("content") or not calls):
             events.append(TextPiece("", self.choice, signature))
+        if delta.get("images"):
+            events += [TextPiece("", self.choice, image=image) for image in images_of(delta)]
         self.cite(objects(delta.get("annotations")) + objects(delta.get("citations")))

@@ -6,9 +6,10 @@ The SDKs' accumulators would garble it if it came in pieces.
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.conversation import Cited, Finished, FinishReason, ThinkingSealed
+from gateway.conversation import Cited, Finished, FinishReason, Image, ThinkingSealed
 from gateway.dialects.openai_chat.citations import annotations_of
 from gateway.dialects.openai_chat.logprobs import write_logprobs
+from gateway.dialects.openai_chat.media import data_uri
 from gateway.dialects.openai_chat.native import own
 from gateway.dialects.openai_chat.thoughts import block_of, google_content
 
@@ -21,6 +22,7 @@ class Margin:
     refused: bool = False
     finished: Finished | None = None
     signature: str | None = None
+    images: list[dict[str, Any]] = field(default_factory=list)
     _run: list[str] = field(default_factory=list)
     _blocks: list[dict[str, Any]] = field(default_factory=list)
     _details: list[dict[str, Any]] = field(default_factory=list)
@@ -29,6 +31,13 @@ class Margin:
 
     def think(self, text: str) -> None:
         self._run.append(text)
+
+    def picture(self, image: Image | None) -> None:
+        """OpenAI has no word for an image in an answer: it is said as OpenRouter does."""
+        if image is not None:
+            url = image.url or data_uri(image.media_type, image.data or "")
+            shown = {"type": "image_url", "image_url": {"url": url}, "index": len(self.images)}
+            self.images.append(shown)
 
     def seal(self, event: ThinkingSealed) -> None:
         if event.signature or event.redacted:
@@ -59,6 +68,7 @@ class Margin:
         explanation = self.finished.explanation if self.finished is not None else None
         members = {
             "refusal": None if self.refused else explanation,
+            "images": self.images,
             "annotations": self._annotations,
             "citations": _numbered(self._citations),
             "thinking_blocks": self._blocks,

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from gateway.conversation import Document, Image, Message, Part, Refusal, Text, ToolCall, ToolResult
+from gateway.dialects.openai_chat.images import images_of
 from gateway.dialects.openai_chat.parts_in import (
     ASSISTANT_KINDS,
     RESULT_KINDS,
@@ -87,6 +88,7 @@ def _assistant(transcript: Transcript, message: dict[str, Any], path: str) -> No
     parts: list[Part] = [*read_thoughts(message)]
     parts += _said(message, path)
     calls = _calls(message, path)
+    parts += images_of(message)
     _sign(parts, calls, google_signature(message))
     for call in calls:
         transcript.called[call.id] = call.name

@@ -1,9 +1,10 @@
 """Writes a question for a vendor of this dialect."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
-from gateway.conversation import Chat, Format, Reasoning, Written
+from gateway.conversation import Chat, Format, Reasoning, Text, Written
 from gateway.dialects.effort import AS_THE_MODEL_LIKES, effort_of_budget
 from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
 from gateway.dialects.openai_chat.messages_out import write_messages
@@ -37,10 +38,14 @@ FOREIGN = frozenset(
 # Anthropic's and Gemini's words for the usual service.
 _SERVICE_TIERS = {"standard": "default", "standard_only": "default"}
 _FORMAT_NAME = "output"
+_OBJECT = {"type": "json_object"}
+IN_JSON = "Answer with a JSON object."
 
 
 def write_chat(chat: Chat, model: str, *, stream: bool, accepts: Accepts = OPENAI) -> Written:
     """Raises BadRequest for what cannot be said and would change the meaning."""
+    if _wants_object(chat) and not _names_json(chat):
+        chat = replace(chat, system=[*chat.system, Text(IN_JSON)])
     tools, left_out = known_tools(chat.tools)
     body: dict[str, Any] = {"model": model, "messages": write_messages(chat, accepts)}
     if stream:
@@ -76,7 +81,7 @@ def _write_settings(body: dict[str, Any], chat: Chat, accepts: Accepts) -> None:
 
 def _format(wanted: Format) -> dict[str, Any]:
     if wanted.kind == "json_object" or wanted.schema is None:
-        return {"type": "json_object"}
+        return dict(_OBJECT)
     members = {
         "name": wanted.name or _FORMAT_NAME,
         "description": wanted.description,
@@ -85,6 +90,17 @@ def _format(wanted: Format) -> dict[str, Any]:
     }
     said = {name: value for name, value in members.items() if value is not None}
     return {"type": "json_schema", "json_schema": said}
+
+
+def _wants_object(chat: Chat) -> bool:
+    return chat.answer_format is not None and _format(chat.answer_format) == _OBJECT
+
+
+def _names_json(chat: Chat) -> bool:
+    """Vendors refuse to be held to JSON where no message speaks of it."""
+    parts = [part for message in chat.messages for part in message.parts]
+    texts = [part.text for part in (*chat.system, *parts) if isinstance(part, Text)]
+    return any("json" in text.lower() for text in texts)
 
 
 def _reasoning(wanted: Reasoning) -> dict[str, Any]:
@@ -105,6 +121,8 @@ def _hints(chat: Chat, accepts: Accepts) -> list[str]:
         dropped.append("top_k")
     if accepts.cache_marks is None and _is_marked(chat):
         dropped.append("cache_control")
+    if not accepts.names and any(message.name for message in chat.messages):
+        dropped.append("messages[].name")
     return dropped
 
 

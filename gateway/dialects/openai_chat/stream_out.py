@@ -105,6 +105,7 @@ class StreamWriter:
         if event.signature:
             choice.margin.signature = event.signature
         if not event.text:
+            choice.margin.picture(event.image)
             return b""
         choice.margin.written += len(event.text)
         return choice.before + b'"content":' + orjson.dumps(event.text) + self._delta_end
