@@ -28,8 +28,8 @@ class Quirks:
 
     Items: `roles`: role → the vendor's role. `message` and `tool` give members to replace (JSON
     text, None leaves one out) in one message or tool, from it parsed and its text. `message_drop`:
-    what it refuses in messages, but a tool's. `turns` gives all messages' texts, from them parsed and
-    their texts. `preface` gives what the system has to say, and the hint that this stands for.
+    what it refuses in messages, but a tool's. `turns` gives all messages' texts, from them parsed
+    and their texts. `preface` gives what the system has to say, and the hint it stands for.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
