@@ -30,6 +30,9 @@ _MARKS = {
     "gemini": ("candidates", "promptFeedback", "usageMetadata"),
 }
 
+# How an answer tells that it is none, though it looks like one.
+_SPOILT = {"openai": openai.broken_off, "gemini": gemini.spoilt}
+
 
 def in_dialect(
     request: ChatRequest,
@@ -190,7 +193,9 @@ def failure_of(sent: ChatRequest, raw: bytes, body: Any) -> Any:
     """What a vendor says instead of an answer, or of one that broke off; None of a good one."""
     if not is_answer(sent, body):
         return body if isinstance(body, dict) and body.get("error") else raw.decode()
-    return openai.broken_off(body) if sent.dialect == "openai" else None
+    if sent.kind != "chat" or sent.dialect not in _SPOILT:
+        return None
+    return _SPOILT[sent.dialect](body)
 
 
 def is_answer(sent: ChatRequest, body: Any) -> bool:
