@@ -13,7 +13,8 @@ class ChatRequest:
 
     `raw` is the body's text, `body` the same parsed. `model` is None where the question names none.
     `kind`: an answer is wanted, or the question's tokens counted, or its texts embedded. `dialect`
-    is the door's; `forwarded` are the caller's headers that a vendor of it may see.
+    is the door's; `forwarded` are the caller's headers that a vendor of it may see; `wrapped` names
+    the custom tools that are said as functions here.
     """
 
     raw: bytes
@@ -24,6 +25,7 @@ class ChatRequest:
     kind: Kind = "chat"
     dialect: str = "openai"
     forwarded: Mapping[str, str] = field(default_factory=dict)
+    wrapped: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,7 +320,9 @@ def _question(client: Client, request: ChatRequest, target: Target) -> Question:
     dialect = provider.dialect_for(request.dialect)
     if request.kind == "count":
         return provider.write_count(counted(request, dialect, target.model), target.model)
-    sent, unsaid = in_dialect(request, dialect, target.model)
+    sent, unsaid = in_dialect(
+        request, dialect, target.model, takes_custom_tools=provider.custom_tools
+    )
     question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
     dropped = (*unsaid, *question.dropped)
     if dropped and client.strict_params:

@@ -6,7 +6,7 @@ import orjson
 
 from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
-from gateway.dialects import anthropic, gemini, openai
+from gateway.dialects import anthropic, custom_tools, gemini, openai
 from gateway.dialects.passage import Overheard, Passage, Translated, noted
 from gateway.dialects.table import DIALECTS, ECHOING, SPOKEN
 from gateway.errors import BadRequest
@@ -21,7 +21,7 @@ _MARKS = {
 
 
 def in_dialect(
-    request: ChatRequest, dialect: str, model: str
+    request: ChatRequest, dialect: str, model: str, *, takes_custom_tools: bool = False
 ) -> tuple[ChatRequest, tuple[str, ...]]:
     """The question in a vendor's dialect, and the names of the hints that it has no words for.
 
@@ -30,6 +30,7 @@ def in_dialect(
     if request.dialect == dialect:
         return request, ()
     chat: Chat = DIALECTS[request.dialect].read_chat(request.body)
+    wrapped = frozenset() if takes_custom_tools else custom_tools.wrap(chat)
     written = SPOKEN[dialect].write_chat(chat, model, stream=request.stream)
     said = ChatRequest(
         raw=_dumped(written.body),
@@ -38,6 +39,7 @@ def in_dialect(
         stream=request.stream,
         include_usage=True,
         dialect=dialect,
+        wrapped=wrapped,
     )
     return said, tuple(written.dropped)
 
@@ -57,7 +59,10 @@ def stream_passage(
         door, vendor = DIALECTS[asked.dialect], DIALECTS[sent.dialect]
         model = asked.model or sent.model or ""
         writer = door.StreamWriter(model, include_usage=asked.include_usage, **_echoed(asked))
-        return Translated(vendor.StreamReader(), writer, learned, limit)
+        reader = vendor.StreamReader()
+        if sent.wrapped:
+            reader = custom_tools.Unwrapping(reader, sent.wrapped)
+        return Translated(reader, writer, learned, limit)
     if sent.dialect == "openai":
         choices = sent.body.get("n") or 1
         return openai.StreamMeter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
@@ -72,7 +77,8 @@ def whole_answer(
     if asked.dialect == sent.dialect == "openai":
         openai.meter_answer(body, learned)
         return raw
-    events = noted(DIALECTS[sent.dialect].read_answer(body), learned)
+    found = DIALECTS[sent.dialect].read_answer(body)
+    events = noted(custom_tools.unwrapped(found, sent.wrapped) if sent.wrapped else found, learned)
     if asked.dialect == sent.dialect:
         for _ in events:
             pass
@@ -91,7 +97,9 @@ def counted(request: ChatRequest, dialect: str, model: str) -> ChatRequest:
     if request.dialect == dialect:
         return request
     read = gemini.read_count if request.dialect == "gemini" else DIALECTS[request.dialect].read_chat
-    written = SPOKEN[dialect].write_chat(read(request.body), model, stream=False)
+    chat = read(request.body)
+    custom_tools.wrap(chat)
+    written = SPOKEN[dialect].write_chat(chat, model, stream=False)
     if dialect == "gemini":
         body = gemini.count_tokens_body(written, model)
     else:

@@ -39,4 +39,9 @@ class Azure(Provider):
         return _SURFACE.sub("", base_url, count=1)
 
 
-AZURE = Azure(id="azure-openai", title="Azure OpenAI", cap_field="max_completion_tokens")
+AZURE = Azure(
+    id="azure-openai",
+    title="Azure OpenAI",
+    cap_field="max_completion_tokens",
+    custom_tools=True,
+)

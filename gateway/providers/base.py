@@ -54,7 +54,7 @@ class Provider:
     address. `key`: whether it wants one. `embed_path` None: it has no embeddings. `models_path`
     None: it has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or
     "given" (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if
-    the question names none.
+    the question names none. `custom_tools`: it knows OpenAI's, which are called with plain text.
     """
 
     id: str
@@ -69,6 +69,7 @@ class Provider:
     models: tuple[str, ...] = ()
     stream_usage: Literal["ask", "given"] = "ask"
     cap_field: str = "max_tokens"
+    custom_tools: bool = False
     quirks: Quirks = NO_QUIRKS
 
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:

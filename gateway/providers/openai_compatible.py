@@ -115,6 +115,7 @@ OPENAI_COMPATIBLE = (
         speaks=("openai", "responses"),
         base_url="https://api.openai.com/v1",
         cap_field="max_completion_tokens",
+        custom_tools=True,
     ),
     Provider(
         id="mistral",

@@ -1,0 +1,159 @@
+"""OpenAI's custom tools, for vendors whose models call functions alone.
+
+A custom tool is called with plain text. Here it becomes a function of one string, `input`; calls
+of it become custom calls again on their way back, whole and streamed.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from gateway.conversation import CallBegan, CallPiece, Chat, Event, Finished, Tool, ToolCall
+from gateway.dialects.base import Reader
+
+_MEMBER = "input"
+_OPENING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
+_CHARACTERS = re.compile(r'(?:[^"\\]|\\[^u]|\\u[0-9a-fA-F]{4})*')
+# Its other half may still be to come.
+_HALF_PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}$")
+
+
+def wrap(chat: Chat) -> frozenset[str]:
+    """Turns custom tools and the calls of them into functions; gives the tools' names."""
+    names = frozenset(tool.name for tool in chat.tools if tool.custom is not None)
+    chat.tools = [_function(tool) if tool.custom is not None else tool for tool in chat.tools]
+    for message in chat.messages:
+        for part in message.parts:
+            if isinstance(part, ToolCall) and part.custom:
+                part.arguments = orjson.dumps({_MEMBER: part.arguments}).decode()
+                part.custom = False
+    return names
+
+
+def unwrapped(events: Iterable[Event], names: frozenset[str]) -> Iterator[Event]:
+    """A whole answer's events, the calls of these tools as custom ones."""
+    calls = _Calls(names)
+    for event in events:
+        yield from calls.read(event)
+    yield from calls.rest()
+
+
+class Unwrapping:
+    """A vendor's stream, the calls of these tools as custom ones."""
+
+    def __init__(self, reader: Reader, names: frozenset[str]) -> None:
+        self._reader = reader
+        self._calls = _Calls(names)
+
+    @property
+    def ended(self) -> bool:
+        return self._reader.ended
+
+    @property
+    def failure(self) -> Any:
+        return self._reader.failure
+
+    def feed(self, data: bytes, name: str | None = None) -> list[Event]:
+        found = self._reader.feed(data, name)
+        return [told for event in found for told in self._calls.read(event)]
+
+    def finish(self) -> list[Event]:
+        found = [told for event in self._reader.finish() for told in self._calls.read(event)]
+        return [*found, *self._calls.rest()]
+
+
+def _function(tool: Tool) -> Tool:
+    about = "The tool's input: plain text, not JSON."
+    wanted = (tool.custom or {}).get("format")
+    if isinstance(wanted, dict) and wanted.get("type") == "grammar":
+        grammar = wanted.get("grammar") or wanted
+        about += f" It must fit this {grammar.get('syntax')} grammar:\n{grammar.get('definition')}"
+    schema = {
+        "type": "object",
+        "properties": {_MEMBER: {"type": "string", "description": about}},
+        "required": [_MEMBER],
+        "additionalProperties": False,
+    }
+    return Tool(tool.name, tool.description, schema, cache=tool.cache)
+
+
+class _Calls:
+    """The calls that are being told, by choice and number."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+        self._open: dict[tuple[int, int], _Input] = {}
+
+    def read(self, event: Event) -> Iterator[Event]:
+        if isinstance(event, CallBegan) and event.name in self._names:
+            event.custom = True
+            self._open[event.choice, event.call] = _Input()
+        elif isinstance(event, CallPiece) and (event.choice, event.call) in self._open:
+            event.arguments = self._open[event.choice, event.call].feed(event.arguments)
+            if not event.arguments:
+                return
+        elif isinstance(event, Finished):
+            yield from self.rest(event.choice)
+        yield event
+
+    def rest(self, choice: int | None = None) -> Iterator[Event]:
+        """What calls hold back at the end: arguments in another form than was asked for."""
+        for place in [place for place in self._open if choice in (None, place[0])]:
+            if text := self._open.pop(place).rest():
+                yield CallPiece(place[1], text, place[0])
+
+
+class _Input:
+    """The text inside `{"input": "…"}`, as it arrives in pieces."""
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._inside = False
+        self._done = False
+
+    def feed(self, piece: str) -> str:
+        if self._done:
+            return ""
+        self._held += piece
+        if not self._inside:
+            opening = _OPENING.match(self._held)
+            if opening is None:
+                return ""
+            self._inside = True
+            self._held = self._held[opening.end() :]
+        return self._text()
+
+    def rest(self) -> str:
+        if self._done or self._inside:
+            return ""
+        try:
+            value = json.loads(self._held, strict=False)
+        except ValueError:
+            return self._held
+        members = list(value.values()) if isinstance(value, dict) else [value]
+        texts = [member for member in members if isinstance(member, str)]
+        return texts[0] if len(texts) == len(members) == 1 else self._held if value else ""
+
+    def _text(self) -> str:
+        said = _CHARACTERS.match(self._held)
+        assert said is not None
+        end = said.end()
+        self._done = self._held.startswith('"', end)
+        if not self._done and (half := _HALF_PAIR.search(self._held, 0, end)):
+            end = half.start()
+        text, self._held = self._held[:end], self._held[end:]
+        return _decoded(text)
+
+
+def _decoded(text: str) -> str:
+    """The text of a JSON string; models also write raw line breaks, and halves of pairs."""
+    if "\\" not in text:
+        return text
+    try:
+        value = str(json.loads(f'"{text}"', strict=False))
+    except ValueError:  # an escape that JSON does not know
+        return text
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
