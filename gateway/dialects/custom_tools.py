@@ -6,13 +6,11 @@ of it become custom calls again on their way back, whole and streamed.
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import orjson
 
 from gateway.conversation import CallBegan, CallPiece, Chat, Event, Finished, Tool, ToolCall
-from gateway.dialects.base import Reader
 
 _MEMBER = "input"
 _OPENING = re.compile(r'\s*\{\s*"input"\s*:\s*"')
@@ -33,38 +31,6 @@ def wrap(chat: Chat) -> frozenset[str]:
     return names
 
 
-def unwrapped(events: Iterable[Event], names: frozenset[str]) -> Iterator[Event]:
-    """A whole answer's events, the calls of these tools as custom ones."""
-    calls = _Calls(names)
-    for event in events:
-        yield from calls.read(event)
-    yield from calls.rest()
-
-
-class Unwrapping:
-    """A vendor's stream, the calls of these tools as custom ones."""
-
-    def __init__(self, reader: Reader, names: frozenset[str]) -> None:
-        self._reader = reader
-        self._calls = _Calls(names)
-
-    @property
-    def ended(self) -> bool:
-        return self._reader.ended
-
-    @property
-    def failure(self) -> Any:
-        return self._reader.failure
-
-    def feed(self, data: bytes, name: str | None = None) -> list[Event]:
-        found = self._reader.feed(data, name)
-        return [told for event in found for told in self._calls.read(event)]
-
-    def finish(self) -> list[Event]:
-        found = [told for event in self._reader.finish() for told in self._calls.read(event)]
-        return [*found, *self._calls.rest()]
-
-
 def _function(tool: Tool) -> Tool:
     about = "The tool's input: plain text, not JSON."
     wanted = (tool.custom or {}).get("format")
@@ -80,8 +46,8 @@ def _function(tool: Tool) -> Tool:
     return Tool(tool.name, tool.description, schema, cache=tool.cache)
 
 
-class _Calls:
-    """The calls that are being told, by choice and number."""
+class CustomCalls:
+    """A filter: the calls of these tools become custom ones."""
 
     def __init__(self, names: frozenset[str]) -> None:
         self._names = names
@@ -100,7 +66,7 @@ class _Calls:
         yield event
 
     def rest(self, choice: int | None = None) -> Iterator[Event]:
-        """What calls hold back at the end: arguments in another form than was asked for."""
+        """Arguments in another form than was asked for are held back to the end."""
         for place in [place for place in self._open if choice in (None, place[0])]:
             if text := self._open.pop(place).rest():
                 yield CallPiece(place[1], text, place[0])

@@ -7,8 +7,9 @@ import orjson
 from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
 from gateway.dialects import anthropic, custom_tools, gemini, openai
+from gateway.dialects.filtered import Filter, Filtered, OneCall, filtered
 from gateway.dialects.passage import Overheard, Passage, Translated, noted
-from gateway.dialects.table import DIALECTS, ECHOING, SPOKEN
+from gateway.dialects.table import DIALECTS, ECHOING, PARALLEL, SPOKEN
 from gateway.errors import BadRequest
 
 # One of these an answer has, or it is none.
@@ -40,6 +41,7 @@ def in_dialect(
         include_usage=True,
         dialect=dialect,
         wrapped=wrapped,
+        one_call=dialect in PARALLEL and chat.parallel_tool_calls is False,
     )
     return said, tuple(written.dropped)
 
@@ -59,10 +61,8 @@ def stream_passage(
         door, vendor = DIALECTS[asked.dialect], DIALECTS[sent.dialect]
         model = asked.model or sent.model or ""
         writer = door.StreamWriter(model, include_usage=asked.include_usage, **_echoed(asked))
-        reader = vendor.StreamReader()
-        if sent.wrapped:
-            reader = custom_tools.Unwrapping(reader, sent.wrapped)
-        return Translated(reader, writer, learned, limit)
+        reader, filters = vendor.StreamReader(), _filters(sent)
+        return Translated(Filtered(reader, filters) if filters else reader, writer, learned, limit)
     if sent.dialect == "openai":
         choices = sent.body.get("n") or 1
         return openai.StreamMeter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
@@ -78,7 +78,7 @@ def whole_answer(
         openai.meter_answer(body, learned)
         return raw
     found = DIALECTS[sent.dialect].read_answer(body)
-    events = noted(custom_tools.unwrapped(found, sent.wrapped) if sent.wrapped else found, learned)
+    events = noted(filtered(found, _filters(sent)), learned)
     if asked.dialect == sent.dialect:
         for _ in events:
             pass
@@ -86,6 +86,12 @@ def whole_answer(
     model = asked.model or sent.model or ""
     door = DIALECTS[asked.dialect]
     return orjson.dumps(door.write_answer(events, model, **_echoed(asked)))
+
+
+def _filters(sent: ChatRequest) -> list[Filter]:
+    """What the answer needs so that it fits the question as the door asked it."""
+    filters: list[Filter] = [OneCall()] if sent.one_call else []
+    return [*filters, custom_tools.CustomCalls(sent.wrapped)] if sent.wrapped else filters
 
 
 def _echoed(asked: ChatRequest) -> dict[str, Any]:

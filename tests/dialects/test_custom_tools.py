@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.chat import ChatRequest
 from gateway.conversation import CallBegan, CallPiece, Event, Finished, TextPiece
-from gateway.dialects.custom_tools import Unwrapping, unwrapped
+from gateway.dialects.custom_tools import CustomCalls
+from gateway.dialects.filtered import Filtered, OneCall, filtered
 from gateway.dialects.translation import in_dialect
 
 GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
@@ -69,7 +70,7 @@ def test_any_text_comes_back_in_any_pieces(text: str, escaped: bool, cuts: list[
     whole = json.dumps({"input": text}, ensure_ascii=escaped)
     places = [0, *sorted(cuts), len(whole)]
     pieces = [whole[a:b] for a, b in zip(places, places[1:], strict=False)]
-    found = list(unwrapped(call("patch", pieces), frozenset({"patch"})))
+    found = unwrapped(call("patch", pieces))
     assert isinstance(found[0], CallBegan) and found[0].custom
     assert said(found) == text
     assert isinstance(found[-1], Finished)
@@ -91,13 +92,13 @@ def test_any_text_comes_back_in_any_pieces(text: str, escaped: bool, cuts: list[
     ],
 )
 def test_what_a_model_wrote_otherwise_is_not_lost(arguments: str, text: str) -> None:
-    found = list(unwrapped(call("patch", [arguments]), frozenset({"patch"})))
+    found = unwrapped(call("patch", [arguments]))
     assert said(found) == text
 
 
 def test_calls_of_functions_stay_as_they_are() -> None:
     events = call("other", ['{"input": "x"}'])
-    assert list(unwrapped(events, frozenset({"patch"}))) == call("other", ['{"input": "x"}'])
+    assert unwrapped(events) == call("other", ['{"input": "x"}'])
 
 
 class Told:
@@ -118,14 +119,14 @@ class Told:
 
 def test_calls_of_a_stream_come_back_as_they_arrive() -> None:
     events = [TextPiece("Hm"), *call("patch", ['{"inp', 'ut": "a', "\\n", 'b"}'])]
-    reader = Unwrapping(Told(events), frozenset({"patch"}))
+    reader = Filtered(Told(events), [CustomCalls(frozenset({"patch"}))])
     found = [reader.feed(b"") for _ in range(7)]
     assert [said(told) for told in found] == ["", "", "", "a", "\n", "b", ""]
     assert reader.finish() == [] and reader.ended and reader.failure is None
 
 
 def test_a_stream_that_ends_early_gives_what_it_held_back() -> None:
-    reader = Unwrapping(Told(call("patch", ["*** Begin"])[:2]), frozenset({"patch"}))
+    reader = Filtered(Told(call("patch", ["*** Begin"])[:2]), [CustomCalls(frozenset({"patch"}))])
     assert [said(reader.feed(b"")) for _ in range(2)] == ["", ""]
     assert said(reader.finish()) == "*** Begin"
 
@@ -137,3 +138,27 @@ def call(name: str, pieces: list[str]) -> list[Event]:
 
 def said(events: list[Event]) -> str:
     return "".join(event.arguments for event in events if isinstance(event, CallPiece))
+
+
+def unwrapped(events: list[Event]) -> list[Event]:
+    return list(filtered(events, [CustomCalls(frozenset({"patch"}))]))
+
+
+def test_of_calls_at_once_the_first_alone_goes_on() -> None:
+    events: list[Event] = [
+        TextPiece("Hm"),
+        *call("f", ["{}"])[:2],
+        CallBegan(1, "c2", "g"),
+        CallPiece(1, "{}"),
+        Finished("tool_calls"),
+    ]
+    assert list(filtered(events, [OneCall()])) == [*events[:3], events[-1]]
+    reader = Filtered(Told(list(events)), [OneCall()])
+    assert [len(reader.feed(b"")) for _ in events] == [1, 1, 1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "gemini"])
+def test_gemini_alone_cannot_be_told_to_call_one_tool_at_a_time(dialect: str) -> None:
+    body = {**ASKED, "tool_choice": "auto", "parallel_tool_calls": False}
+    request = ChatRequest(json.dumps(body).encode(), body, "m", False, False, dialect="responses")
+    assert in_dialect(request, dialect, "m")[0].one_call == (dialect == "gemini")

@@ -454,7 +454,6 @@ def test_the_usual_service_tier_goes_without_saying() -> None:
     [
         (lambda: asked(logprobs=True), "logprobs"),
         (lambda: asked(top_logprobs=2), "logprobs"),
-        (lambda: asked(tools=[Tool("f")], parallel_tool_calls=False), "parallel_tool_calls"),
         (lambda: asked(tools=[Tool("f", custom={"name": "f"})]), "tools"),
         (lambda: asked(tools=[Tool("w", hosted={"type": "web_search"})]), "tools[0]"),
         (lambda: asked(extra={"modalities": ["text", "audio"]}), "modalities"),

@@ -37,10 +37,6 @@ def write_chat(chat: Chat, model: str, *, stream: bool) -> Written:
 def _refuse(chat: Chat) -> None:
     if chat.logprobs or chat.top_logprobs:
         raise _unsupported("logprobs", "The answer's log probabilities cannot be handed on")
-    if chat.parallel_tool_calls is False and chat.tools:
-        raise _unsupported(
-            "parallel_tool_calls", "Gemini cannot be told to call one tool at a time"
-        )
     if any(tool.custom is not None for tool in chat.tools):
         raise _unsupported("tools", "Gemini has no custom tools")
     modalities = chat.extra.get("modalities")
