@@ -254,6 +254,17 @@ def test_what_the_user_said_between_comes_after_the_results() -> None:
     assert len(found.messages) == 2
 
 
+def test_results_of_one_call_are_one() -> None:
+    first, last = result("Half", "c1"), result("Done", "c1")
+    parts = chat(call("c1", "f"), call("c2", "f"), first, result("x", "c2"), last).messages[1].parts
+    assert parts == [
+        ToolResult("c1", "f", [Text("Half"), Text("Done")]),
+        ToolResult("c2", "f", [Text("x")]),
+    ]
+    twice = chat(call("c1", "f"), call("c1", "f"), first, last).messages[1].parts
+    assert twice == [ToolResult("c1", "f", [Text("Half")]), ToolResult("c1", "f", [Text("Done")])]
+
+
 def test_a_result_may_hold_images_and_files() -> None:
     given = [
         {"type": "input_text", "text": "Look:"},
