@@ -117,6 +117,7 @@ class UpstreamError(GatewayError):
     """`retryable`: another try may help. `retry_after`: seconds upstream asked to wait, if it did.
 
     `sticky`: trying another target cannot help either, since the request itself is at fault.
+    `most_retries`: how often another try is worth it; None leaves it to the settings.
     """
 
     status = 502
@@ -125,6 +126,7 @@ class UpstreamError(GatewayError):
     retryable = True
     sticky = False
     retry_after: float | None = None
+    most_retries: int | None = None
 
 
 class UpstreamRejected(UpstreamError):

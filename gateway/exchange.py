@@ -305,7 +305,9 @@ def _from_target(
             return
         except UpstreamError as error:
             pause = _pause(error, tries, settings.max_retry_delay)
-            last = tries == settings.max_retries or not error.retryable or pause is None
+            most = settings.max_retries if error.most_retries is None else error.most_retries
+            most = min(most, settings.max_retries)
+            last = tries >= most or not error.retryable or pause is None
             _note_failed_attempt(exchange, target, error)
             if last or exchange.committed:
                 raise
@@ -320,9 +322,7 @@ def _question(client: Client, request: ChatRequest, target: Target) -> Question:
     dialect = provider.dialect_for(request.dialect)
     if request.kind == "count":
         return provider.write_count(counted(request, dialect, target.model), target.model)
-    sent, unsaid = in_dialect(
-        request, dialect, target.model, takes_custom_tools=provider.custom_tools
-    )
+    sent, unsaid = in_dialect(request, dialect, target.model, provider.accepts)
     question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
     dropped = (*unsaid, *question.dropped)
     if dropped and client.strict_params:
@@ -424,7 +424,8 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
     if asked.kind == "count":
         same = asked.dialect == sent.dialect
         return raw if same else count_answer(asked.dialect, count_of(sent.dialect, body))
-    return whole_answer(asked, sent, raw, body, exchange.learned)
+    lists = target.provider.content_lists
+    return whole_answer(asked, sent, raw, body, exchange.learned, content_lists=lists)
 
 
 def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, Any]) -> bytes:
@@ -437,7 +438,7 @@ def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, 
 def _stream(
     exchange: Exchange, reply: Answer, target: Target, question: Question
 ) -> Iterator[bytes]:
-    passage = _passage(exchange, question)
+    passage = _passage(exchange, question, target.provider.content_lists)
     try:
         yield from _passing(exchange, reply, target, passage)
     finally:
@@ -470,7 +471,7 @@ def _passing(
         raise UpstreamError("Upstream ended the stream in the middle", code="upstream_truncated")
 
 
-def _passage(exchange: Exchange, question: Question) -> Passage:
+def _passage(exchange: Exchange, question: Question, content_lists: bool) -> Passage:
     limit = exchange.gateway.settings.upstream.max_event_mb << 20
     assert exchange.request is not None
     return stream_passage(
@@ -479,6 +480,7 @@ def _passage(exchange: Exchange, question: Question) -> Passage:
         exchange.learned,
         hide_usage=question.usage_added,
         limit=limit,
+        content_lists=content_lists,
     )
 
 

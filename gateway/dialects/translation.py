@@ -6,8 +6,9 @@ import orjson
 
 from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
-from gateway.dialects import anthropic, custom_tools, gemini, openai
+from gateway.dialects import anthropic, custom_tools, gemini, openai, openai_chat
 from gateway.dialects.filtered import Filter, Filtered, OneCall, filtered
+from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
 from gateway.dialects.passage import Overheard, Passage, Translated, noted
 from gateway.dialects.table import DIALECTS, ECHOING, PARALLEL, SPOKEN
 from gateway.errors import BadRequest
@@ -22,17 +23,22 @@ _MARKS = {
 
 
 def in_dialect(
-    request: ChatRequest, dialect: str, model: str, *, takes_custom_tools: bool = False
+    request: ChatRequest, dialect: str, model: str, accepts: Accepts = OPENAI
 ) -> tuple[ChatRequest, tuple[str, ...]]:
     """The question in a vendor's dialect, and the names of the hints that it has no words for.
 
-    The very question if it is in that dialect already. Raises BadRequest that names a field.
+    The very question if it is in that dialect already. `accepts`: what this vendor of OpenAI's
+    dialect takes. Raises BadRequest that names a field.
     """
     if request.dialect == dialect:
         return request, ()
     chat: Chat = DIALECTS[request.dialect].read_chat(request.body)
+    takes_custom_tools = dialect == "openai" and accepts.custom_tools
     wrapped = frozenset() if takes_custom_tools else custom_tools.wrap(chat)
-    written = SPOKEN[dialect].write_chat(chat, model, stream=request.stream)
+    if dialect == "openai":
+        written = openai_chat.write_chat(chat, model, stream=request.stream, accepts=accepts)
+    else:
+        written = SPOKEN[dialect].write_chat(chat, model, stream=request.stream)
     said = ChatRequest(
         raw=_dumped(written.body),
         body=written.body,
@@ -54,9 +60,18 @@ def _dumped(body: dict[str, Any]) -> bytes:
 
 
 def stream_passage(
-    asked: ChatRequest, sent: ChatRequest, learned: Learned, *, hide_usage: bool, limit: int
+    asked: ChatRequest,
+    sent: ChatRequest,
+    learned: Learned,
+    *,
+    hide_usage: bool,
+    limit: int,
+    content_lists: bool = False,
 ) -> Passage:
-    """How a stream goes from the vendor that was `sent` a question to the door that `asked`."""
+    """How a stream goes from the vendor that was `sent` a question to the door that `asked`.
+
+    `content_lists`: the vendor may answer with lists where OpenAI has texts.
+    """
     if asked.dialect != sent.dialect:
         door, vendor = DIALECTS[asked.dialect], DIALECTS[sent.dialect]
         model = asked.model or sent.model or ""
@@ -65,18 +80,25 @@ def stream_passage(
         return Translated(Filtered(reader, filters) if filters else reader, writer, learned, limit)
     if sent.dialect == "openai":
         choices = sent.body.get("n") or 1
-        return openai.StreamMeter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
+        meter = openai_chat.PlainMeter if content_lists else openai.StreamMeter
+        return meter(learned, hide_usage=hide_usage, limit=limit, choices=choices)
     return Overheard(DIALECTS[sent.dialect].StreamReader(), learned, limit)
 
 
 def whole_answer(
-    asked: ChatRequest, sent: ChatRequest, raw: bytes, body: dict[str, Any], learned: Learned
+    asked: ChatRequest,
+    sent: ChatRequest,
+    raw: bytes,
+    body: dict[str, Any],
+    learned: Learned,
+    *,
+    content_lists: bool = False,
 ) -> bytes:
     """A whole answer for the door, noted on its way: the very bytes within one dialect."""
     learned.ended = True
     if asked.dialect == sent.dialect == "openai":
         openai.meter_answer(body, learned)
-        return raw
+        return openai_chat.plain_answer(raw, body) if content_lists else raw
     found = DIALECTS[sent.dialect].read_answer(body)
     events = noted(filtered(found, _filters(sent)), learned)
     if asked.dialect == sent.dialect:

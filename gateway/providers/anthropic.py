@@ -84,5 +84,6 @@ ANTHROPIC = Anthropic(
     chat_path="/v1/messages",
     embed_path=None,
     models_path="/v1/models?limit=1000",
+    next_page=("last_id", "after_id"),
     stream_usage="given",
 )

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from gateway.chat import ChatRequest
+from gateway.dialects.openai_chat import Accepts
 from gateway.providers.base import Credentials, Provider, Target
+from gateway.providers.openai_compatible import CAP_OF_REASONING
 
 # What may stand behind the host in an address as Azure's own pages show it.
 _SURFACE = re.compile(
@@ -43,5 +45,6 @@ AZURE = Azure(
     id="azure-openai",
     title="Azure OpenAI",
     cap_field="max_completion_tokens",
-    custom_tools=True,
+    model_quirks=CAP_OF_REASONING,
+    accepts=Accepts(thoughts=None, custom_tools=True),
 )

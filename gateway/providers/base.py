@@ -1,12 +1,14 @@
 """What a vendor is: an address, a key header, a dialect and its quirks; and how it is called."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
 from gateway.chat import ChatRequest
-from gateway.errors import BadRequest, UpstreamError
+from gateway.dialects.openai_chat import OPENAI, Accepts
+from gateway.errors import BadRequest, UpstreamError, UpstreamUnreachable
 from gateway.providers.failures import judge
 from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
 from gateway.providers.responses import edited
@@ -51,10 +53,18 @@ class Provider:
     """A vendor. Most speak OpenAI's chat completions and are one row of this class.
 
     `speaks`: its dialects; others are translated into the first. `base_url` None: there is no usual
-    address. `key`: whether it wants one. `embed_path` None: it has no embeddings. `models_path`
-    None: it has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or
-    "given" (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if
-    the question names none. `custom_tools`: it knows OpenAI's, which are called with plain text.
+    address. `key`: whether it wants one. `hint`: what to look at if nobody answers.
+
+    `embed_path` None: it has no embeddings. `models_path` None: it has no list, `models` stands in
+    for it. `native_models_path`: a list that tells more, at the address without its ending
+    `native_root`. `next_page`: the member of a page by which the next is asked for, and the query's
+    name for it.
+
+    `stream_usage`: "ask" (by `stream_options`), or "given" (it comes unasked, or may not be asked
+    for). `cap_field`: where an output cap goes if the question names none. `model_quirks`: models
+    that differ from the vendor's others, by their names; the first that fits counts. `accepts`:
+    what may stand in a question that is translated. `content_lists`: an answer's content may be a
+    list. `worth_a_retry`: codes of refusals that are a model's accident.
     """
 
     id: str
@@ -66,17 +76,33 @@ class Provider:
     chat_path: str = "/chat/completions"
     embed_path: str | None = "/embeddings"
     models_path: str | None = "/models"
+    native_models_path: str | None = None
+    native_root: str = "/v1"
+    next_page: tuple[str, str] | None = None
     models: tuple[str, ...] = ()
     stream_usage: Literal["ask", "given"] = "ask"
     cap_field: str = "max_tokens"
-    custom_tools: bool = False
     quirks: Quirks = NO_QUIRKS
+    model_quirks: tuple[tuple[re.Pattern[str], Quirks], ...] = ()
+    accepts: Accepts = OPENAI
+    content_lists: bool = False
+    worth_a_retry: frozenset[str] = frozenset()
+    hint: str | None = None
 
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
         """Sends the question. Raises UpstreamError; the answer is still to be read."""
         headers = self.headers(target.credentials, question.request.forwarded)
         url = self.url(target, question.request)
-        return upstream.send(prepared("POST", url, headers, question.body))
+        try:
+            return upstream.send(prepared("POST", url, headers, question.body))
+        except UpstreamUnreachable as error:
+            raise self.explained(error) from None
+
+    def explained(self, error: UpstreamUnreachable) -> UpstreamUnreachable:
+        """The same failure, with what may be done about it."""
+        if self.hint is not None:
+            error.message = f"{error.message} {self.hint}"
+        return error
 
     def dialect_for(self, door: str) -> str:
         """The door's own dialect if it is spoken here, so that nothing needs translating."""
@@ -89,6 +115,17 @@ class Provider:
         if request.kind == "embed":
             return self.embed_path or ""
         return "/responses" if request.dialect == "responses" else self.chat_path
+
+    def models_urls(self, credentials: Credentials) -> list[str]:
+        """Where the models are listed: the first address that has a list counts."""
+        usual = self.models_url(credentials)
+        urls = [] if usual is None else [usual]
+        if self.native_models_path is not None:
+            urls.insert(0, self.native_url(credentials, self.native_models_path))
+        return urls
+
+    def native_url(self, credentials: Credentials, path: str) -> str:
+        return credentials.base_url.removesuffix(self.native_root) + path
 
     def models_url(self, credentials: Credentials) -> str | None:
         return None if self.models_path is None else credentials.base_url + self.models_path
@@ -144,8 +181,9 @@ class Provider:
         if request.dialect == "responses":
             return Question(request, edited(request, model, system_prompt, max_tokens))
         draft = Draft(request)
-        if self.quirks is not NO_QUIRKS:
-            draft.adapt(self.quirks, self.title)
+        quirks = self._quirks_of(model)
+        if quirks is not NO_QUIRKS:
+            draft.adapt(quirks, self.title)
         self._name(draft, model)
         if max_tokens is not None:
             self._cap(draft, max_tokens)
@@ -156,6 +194,12 @@ class Provider:
         if system_prompt is not None:
             self._prompt(draft, system_prompt)
         return Question(request, draft.text(), tuple(draft.hints), usage_added)
+
+    def _quirks_of(self, model: str) -> Quirks:
+        for pattern, quirks in self.model_quirks:
+            if pattern.search(model):
+                return quirks
+        return self.quirks
 
     def _name(self, draft: Draft, model: str) -> None:
         request = draft.request
@@ -180,16 +224,30 @@ class Provider:
         self, status: int, headers: Mapping[str, str], raw: bytes, key: str | None
     ) -> UpstreamError:
         """The error that an answer of this status stands for."""
-        return judge(status, headers, raw, key)
+        error = judge(status, headers, raw, key)
+        if error.code in self.worth_a_retry:
+            error.retryable, error.sticky, error.most_retries = True, False, 1
+        return error
 
     def read_models(self, body: Any) -> list[dict[str, Any]]:
         """The models of a list as the vendor words it, each at least with an `id`."""
-        rows = body.get("data") if isinstance(body, dict) else body
+        if isinstance(body, dict) and "data" not in body:
+            rows, name = body.get("models"), "name"  # as native lists have it
+        else:
+            rows, name = (body.get("data") if isinstance(body, dict) else body), "id"
         return [
-            row
+            {"id": row[name], **row}
             for row in (rows if isinstance(rows, list) else [])
-            if isinstance(row, dict) and isinstance(row.get("id"), str)
+            if isinstance(row, dict) and isinstance(row.get(name), str)
         ]
+
+    def enriched(
+        self, rows: list[dict[str, Any]], ask: Callable[[str, bytes], Any]
+    ) -> list[dict[str, Any]]:
+        """The models, with what the vendor tells only of one at a time: `ask` gives the answer to
+        a body sent to a native path, None if there is none.
+        """
+        return rows
 
 
 def _may_hide_another(raw: bytes, key: bytes) -> bool:

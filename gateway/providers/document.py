@@ -53,9 +53,13 @@ def _section(provider: Provider) -> str:
         lines.append(f"- left out and named: {_names(quirks.drop)}")
     if quirks.needless:
         lines.append(f"- left out, since it does that anyhow: {_names(quirks.needless)}")
-    if quirks.only:
-        lines.append(f"- refused: {_names(quirks.only)}")
-    for hook in (quirks.message, quirks.tool, quirks.body):
+    if quirks.known is not None:
+        lines.append("- left out and named: any field that it does not know")
+    if quirks.message_drop:
+        lines.append(f"- left out of messages, and named: {_names(quirks.message_drop)}")
+    if quirks.only or quirks.fixed:
+        lines.append(f"- refused: {_names([*quirks.only, *quirks.fixed])}")
+    for hook in (quirks.message, quirks.turns, quirks.tool, quirks.body, quirks.preface):
         if hook is not None and hook.__doc__:
             lines.append("- " + " ".join(hook.__doc__.split()))
     return f"\n### {provider.title}\n\n" + "\n".join(lines) + "\n" if lines else ""

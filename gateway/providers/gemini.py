@@ -112,5 +112,6 @@ GEMINI = Gemini(
     base_url="https://generativelanguage.googleapis.com",
     key_header="x-goog-api-key",
     models_path="/v1beta/models?pageSize=1000",
+    next_page=("nextPageToken", "pageToken"),
     stream_usage="given",
 )

@@ -1,16 +1,23 @@
 """Vendors' lists of models, kept for a while, each for the very address and key it came with."""
 
 import time
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
+from gateway.errors import UpstreamError, UpstreamUnreachable
 from gateway.providers.base import Credentials, Provider
-from gateway.providers.failures import judge, judge_inside
+from gateway.providers.failures import judge_inside
 from gateway.upstream import Upstream, prepared
 
 Model = dict[str, Any]
 _KEPT = 200
+_MOST_PAGES = 50
+# Vendors' names for how much a model reads.
+_CONTEXT = ("context_window", "context_length", "max_context_length", "max_model_len")
 
 
 class ModelLists:
@@ -33,18 +40,70 @@ class ModelLists:
         return models
 
     def _fetched(self, provider: Provider, credentials: Credentials) -> list[Model]:
-        usual = [model(name, provider.id) for name in provider.models]
-        url = provider.models_url(credentials)
-        if url is None:
-            return usual
-        request = prepared("GET", url, provider.headers(credentials), None)
-        status, headers, raw = self._upstream.fetch(request)
-        if status in (404, 405):
-            return usual  # there are vendors without a list
-        if status != 200:
-            raise judge(status, headers, raw, credentials.api_key)
-        rows = provider.read_models(_read(raw, credentials.api_key))
-        return [model(row["id"], provider.id) | row | {"object": "model"} for row in rows]
+        for url in provider.models_urls(credentials):
+            rows = self._pages(provider, credentials, url)
+            if rows is not None:
+                told = provider.enriched(rows, partial(self._asked, provider, credentials))
+                return [_row(row, provider.id) for row in told]
+        return [model(name, provider.id) for name in provider.models]
+
+    def _pages(
+        self, provider: Provider, credentials: Credentials, url: str
+    ) -> list[dict[str, Any]] | None:
+        """All pages of a list; None if there is none at this address."""
+        rows: list[dict[str, Any]] = []
+        page = url
+        for _ in range(_MOST_PAGES):
+            status, headers, raw = self._fetch(provider, credentials, "GET", page)
+            if status in (404, 405):
+                return rows or None  # there are vendors without a list
+            if status != 200:
+                raise provider.judge(status, headers, raw, credentials.api_key)
+            body = _read(raw, credentials.api_key)
+            rows += provider.read_models(body)
+            query = _next_page(provider, body)
+            if query is None:
+                break
+            page = url + ("&" if "?" in url else "?") + query
+        return rows
+
+    def _asked(self, provider: Provider, credentials: Credentials, path: str, body: bytes) -> Any:
+        url = provider.native_url(credentials, path)
+        try:
+            status, _, raw = self._fetch(provider, credentials, "POST", url, body)
+            return orjson.loads(raw) if status == 200 else None
+        except (UpstreamError, orjson.JSONDecodeError):
+            return None
+
+    def _fetch(
+        self,
+        provider: Provider,
+        credentials: Credentials,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        try:
+            request = prepared(method, url, provider.headers(credentials), body)
+            return self._upstream.fetch(request)
+        except UpstreamUnreachable as error:
+            raise provider.explained(error) from None
+
+
+def _next_page(provider: Provider, body: Any) -> str | None:
+    """The query that asks for the next page, if there is one."""
+    if provider.next_page is None or not isinstance(body, dict) or not body.get("has_more", True):
+        return None
+    member, name = provider.next_page
+    token = body.get(member)
+    return f"{name}={quote(token, safe='')}" if isinstance(token, str) and token else None
+
+
+def _row(row: dict[str, Any], owner: str) -> Model:
+    """In OpenAI's shape; how much a model reads is told under one name, too."""
+    told = next((row[name] for name in _CONTEXT if type(row.get(name)) is int), None)
+    context = {} if told is None else {"context_window": told}
+    return model(row["id"], owner) | context | row | {"object": "model"}
 
 
 def _read(raw: bytes, key: str | None) -> Any:

@@ -3,109 +3,106 @@
 Addresses, keys and quirks are those of the vendors' own documents, SDK types and error texts.
 """
 
-import hashlib
+import json
 import re
+from dataclasses import replace as changed
 from typing import Any
 
 import orjson
 
-from gateway.dialects.splice import Edits, elements, joined, value_of
-from gateway.errors import BadRequest
+from gateway.dialects.openai_chat import Accepts
 from gateway.providers.base import Provider
+from gateway.providers.choices import narrowed
+from gateway.providers.cohere import COHERE
+from gateway.providers.mistral import MISTRAL
+from gateway.providers.ollama import OLLAMA
 from gateway.providers.quirks import Quirks
 
-_MISTRAL_ID = re.compile(r"[A-Za-z0-9]{9}")
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _AS_DEVELOPER = {"developer": "system"}
+_ONE_CAP = {"max_completion_tokens": "max_tokens"}
+# Types list all of OpenAI's words for the effort; these vendors take fewer.
+_UP_TO_HIGH = {"minimal": "low", "xhigh": "high", "max": "high"}
+_OTHERS = Accepts(allowed_tools=False)
+_ONE_CAP_OTHERS = changed(_OTHERS, cap_field="max_tokens")
+# `max_tokens` is "not compatible with o-series models", says OpenAI's SDK; GPT-5 is like them.
+REASONING_MODELS = re.compile(r"(?:^|[/:])(?:o[1-9]|gpt-5)")
+CAP_OF_REASONING = ((REASONING_MODELS, Quirks(rename={"max_tokens": "max_completion_tokens"})),)
+_XAI = Quirks(words={"reasoning_effort": _UP_TO_HIGH})
+_XAI_REASONING = changed(_XAI, drop=frozenset({"presence_penalty", "frequency_penalty", "stop"}))
+_XAI_UNSTEERED = frozenset({"reasoning_effort"})
 
 
-def mistral_id(call_id: str) -> str:
-    """A tool call's id as Mistral's older tokenizers want it: nine letters or digits.
-
-    The same id always gives the same one, so that calls and results still belong together.
-    """
-    if _MISTRAL_ID.fullmatch(call_id):
-        return call_id
-    number = int.from_bytes(hashlib.sha256(call_id.encode()).digest()[:8])
-    letters = ""
-    for _ in range(9):
-        number, rest = divmod(number, len(_ALPHABET))
-        letters += _ALPHABET[rest]
-    return letters
-
-
-def _mistral_message(message: dict[str, Any], text: bytes) -> dict[str, bytes]:
-    replace = {}
-    answered = message.get("tool_call_id")
-    if isinstance(answered, str) and mistral_id(answered) != answered:
-        replace["tool_call_id"] = orjson.dumps(mistral_id(answered))
-    calls = message.get("tool_calls")
-    if isinstance(calls, list) and any(_long_id(call) for call in calls):
-        replace["tool_calls"] = _with_mistral_ids(calls, value_of(text, "tool_calls") or b"[]")
-    return replace
-
-
-def _long_id(call: Any) -> bool:
-    call_id = call.get("id") if isinstance(call, dict) else None
-    return isinstance(call_id, str) and mistral_id(call_id) != call_id
-
-
-def _with_mistral_ids(calls: list[Any], text: bytes) -> bytes:
-    parts = []
-    for call, (start, end) in zip(calls, elements(text, 0), strict=True):
-        part = text[start:end]
-        if _long_id(call):
-            part = Edits({"id": orjson.dumps(mistral_id(call["id"]))}).apply(part)
-        parts.append(part)
-    return joined(parts)
-
-
-def _mistral_tool(tool: dict[str, Any], text: bytes) -> dict[str, bytes]:
-    """Mistral requires `parameters`, which OpenAI lets out for a function without arguments."""
-    function = tool.get("function")
-    if not isinstance(function, dict) or function.get("parameters") is not None:
-        return {}
-    empty = Edits({"parameters": b'{"type":"object","properties":{}}'})
-    return {"function": empty.apply(value_of(text, "function") or b"{}")}
-
-
-def _ollama_message(message: dict[str, Any], text: bytes) -> dict[str, bytes]:
-    """Ollama answers 400 to a null content, and to an image that is no data URI."""
-    content = message.get("content")
-    if content is None and "content" in message and not message.get("tool_calls"):
-        return {"content": b'""'}
-    for part in content if isinstance(content, list) else ():
-        image = part.get("image_url")
-        url = image.get("url") if isinstance(image, dict) else image
-        if isinstance(url, str) and url.startswith(("http://", "https://")):
-            raise BadRequest(
-                "Ollama takes images as data URIs only, not from an address",
-                param="messages",
-                code="unsupported_parameter",
-            )
-    return {}
-
-
-def _lmstudio_body(body: dict[str, Any]) -> dict[str, Any]:
-    """LM Studio knows neither `json_object` nor a tool choice that is an object."""
-    replace: dict[str, Any] = {}
+def _schema_alone(body: dict[str, Any]) -> dict[str, Any]:
+    """`json_object` becomes a schema for any object; a tool choice of names, fewer tools."""
+    replace = narrowed(body)
     if (body.get("response_format") or {}).get("type") == "json_object":
         schema = {"name": "object", "schema": {"type": "object"}}
         replace["response_format"] = {"type": "json_schema", "json_schema": schema}
-    choice = body.get("tool_choice")
-    if isinstance(choice, dict) and isinstance(choice.get("function"), dict):
-        named = [tool for tool in body.get("tools") or () if _tool_name(tool) == _named(choice)]
-        replace |= {"tool_choice": "required", "tools": named}
     return replace
 
 
-def _named(choice: dict[str, Any]) -> Any:
-    return choice["function"].get("name")
+def _deepseek_body(body: dict[str, Any]) -> dict[str, Any]:
+    """DeepSeek knows no `json_schema`: any JSON object is asked for, and the system tells of the
+    schema. An effort of `none` is said by `thinking`.
+    """
+    replace: dict[str, Any] = {}
+    if _schema(body) is not None:
+        replace["response_format"] = {"type": "json_object"}
+    if body.get("reasoning_effort") == "none":
+        replace |= {"reasoning_effort": None, "thinking": {"type": "disabled"}}
+    return replace
 
 
-def _tool_name(tool: Any) -> Any:
-    function = tool.get("function") if isinstance(tool, dict) else None
-    return function.get("name") if isinstance(function, dict) else None
+def _deepseek_preface(body: dict[str, Any]) -> tuple[str, str] | None:
+    schema = _schema(body)
+    if schema is None:
+        return None
+    text = json.dumps(schema, ensure_ascii=False)
+    return (
+        f"Answer with a JSON object that fits this JSON Schema: {text}",
+        "response_format.json_schema",
+    )
+
+
+def _schema(body: dict[str, Any]) -> Any:
+    wanted = body.get("response_format") or {}
+    held = wanted.get("json_schema") if wanted.get("type") == "json_schema" else None
+    return held.get("schema") or {} if isinstance(held, dict) else None
+
+
+def _perplexity_turns(messages: list[dict[str, Any]], texts: list[bytes]) -> list[bytes]:
+    """Neighbours of one role are one message: user and assistant have to take turns."""
+    merged: list[dict[str, Any]] = []
+    spoken: list[bytes] = []
+    for message, text in zip(messages, texts, strict=True):
+        if merged and _are_one(merged[-1], message):
+            merged[-1] = {**merged[-1], "content": _together(merged[-1], message)}
+            spoken[-1] = orjson.dumps(merged[-1])
+        else:
+            merged.append(message)
+            spoken.append(text)
+    return texts if len(spoken) == len(texts) else spoken
+
+
+def _are_one(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    roles = first["role"], second["role"]
+    speak = all(isinstance(said.get("content"), str | list) for said in (first, second))
+    return (
+        speak
+        and roles in (("user", "user"), ("assistant", "assistant"))
+        and not (first.get("tool_calls") or second.get("tool_calls"))
+    )
+
+
+def _together(first: dict[str, Any], second: dict[str, Any]) -> Any:
+    one, other = first["content"], second["content"]
+    if isinstance(one, str) and isinstance(other, str):
+        return f"{one}\n\n{other}"
+    return [*_parts(one), *_parts(other)]
+
+
+def _parts(content: Any) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 OPENAI_COMPATIBLE = (
@@ -115,72 +112,20 @@ OPENAI_COMPATIBLE = (
         speaks=("openai", "responses"),
         base_url="https://api.openai.com/v1",
         cap_field="max_completion_tokens",
-        custom_tools=True,
+        model_quirks=CAP_OF_REASONING,
+        accepts=Accepts(thoughts=None, custom_tools=True),
     ),
-    Provider(
-        id="mistral",
-        title="Mistral",
-        base_url="https://api.mistral.ai/v1",
-        stream_usage="given",
-        quirks=Quirks(
-            # Whatever it does not know is a 422 there.
-            rename={"seed": "random_seed", "max_completion_tokens": "max_tokens"},
-            drop=frozenset(
-                {
-                    "logit_bias",
-                    "moderation",
-                    "prompt_cache_options",
-                    "prompt_cache_retention",
-                    "safety_identifier",
-                    "store",
-                    "user",
-                    "verbosity",
-                }
-            ),
-            needless=frozenset({"stream_options"}),
-            only={"audio": (), "modalities": (["text"],), "web_search_options": ()},
-            words={
-                # Older servers know `any` alone.
-                "tool_choice": {"required": "any"},
-                "reasoning_effort": {
-                    "minimal": "none",
-                    "low": "high",
-                    "medium": "high",
-                    "xhigh": "high",
-                    "max": "high",
-                },
-            },
-            roles=_AS_DEVELOPER,
-            message=_mistral_message,
-            tool=_mistral_tool,
-        ),
-    ),
-    Provider(
-        id="ollama",
-        title="Ollama",
-        base_url="http://localhost:11434/v1",
-        key="optional",
-        quirks=Quirks(
-            rename={"max_completion_tokens": "max_tokens"},
-            drop=frozenset({"logit_bias", "user"}),
-            only={
-                "logprobs": (False,),
-                "n": (1,),
-                "parallel_tool_calls": (True,),
-                "tool_choice": ("auto",),
-            },
-            message=_ollama_message,
-        ),
-    ),
+    MISTRAL,
+    OLLAMA,
     Provider(
         id="lmstudio",
         title="LM Studio",
         base_url="http://localhost:1234/v1",
         key="optional",
-        quirks=Quirks(
-            rename={"max_completion_tokens": "max_tokens"},
-            body=_lmstudio_body,
-        ),
+        native_models_path="/api/v0/models",
+        hint="Start LM Studio's server, or set the address where it listens.",
+        accepts=changed(_ONE_CAP_OTHERS, top_k=True),
+        quirks=Quirks(rename=_ONE_CAP, body=_schema_alone),
     ),
     Provider(
         id="perplexity",
@@ -189,86 +134,82 @@ OPENAI_COMPATIBLE = (
         models_path=None,
         models=("sonar", "sonar-pro", "sonar-reasoning", "sonar-reasoning-pro"),
         stream_usage="given",
+        accepts=changed(_ONE_CAP_OTHERS, thoughts=None, top_k=True),
         quirks=Quirks(
-            rename={"max_completion_tokens": "max_tokens"},
+            rename=_ONE_CAP,
             drop=frozenset({"user", "logit_bias", "store", "metadata"}),
             needless=frozenset({"stream_options"}),
             only={"n": (1,)},
+            words={"reasoning_effort": {"none": "minimal", "xhigh": "high", "max": "high"}},
             roles=_AS_DEVELOPER,
+            body=_schema_alone,
+            turns=_perplexity_turns,
         ),
     ),
-    Provider(id="xai", title="xAI", base_url="https://api.x.ai/v1"),
     Provider(
-        id="cohere",
-        title="Cohere",
-        base_url="https://api.cohere.ai/compatibility/v1",
-        # Its compatible surface documents no list; the native one is another shape.
-        models_path=None,
-        stream_usage="given",
-        quirks=Quirks(
-            rename={"max_completion_tokens": "max_tokens"},
-            drop=frozenset(
-                {
-                    "logit_bias",
-                    "metadata",
-                    "prediction",
-                    "service_tier",
-                    "store",
-                    "stream_options",
-                    "top_logprobs",
-                    "user",
-                }
+        id="xai",
+        title="xAI",
+        base_url="https://api.x.ai/v1",
+        accepts=changed(_OTHERS, seals=False),
+        quirks=_XAI,
+        model_quirks=(
+            (re.compile(r"^(?!.*non-reasoning).*grok-(?:3-mini|4\.[3-9])"), _XAI_REASONING),
+            # Of these none takes an effort.
+            (
+                re.compile(r"^(?!.*non-reasoning).*grok-(?:4|code)"),
+                changed(_XAI_REASONING, drop=_XAI_REASONING.drop | _XAI_UNSTEERED),
             ),
-            only={
-                "audio": (),
-                "modalities": (["text"],),
-                "n": (1,),
-                "parallel_tool_calls": (True,),
-            },
-            words={
-                "reasoning_effort": {
-                    "minimal": "none",
-                    "low": "high",
-                    "medium": "high",
-                    "xhigh": "high",
-                    "max": "high",
-                },
-                "tool_choice": {"auto": None},
-            },
+            (re.compile(r"grok-[2-4]"), changed(_XAI, drop=_XAI_UNSTEERED)),
         ),
     ),
+    COHERE,
     Provider(
         id="openrouter",
         title="OpenRouter",
         speaks=("openai", "responses"),
         base_url="https://openrouter.ai/api/v1",
         stream_usage="given",
+        accepts=Accepts(thoughts="reasoning", cache_marks="cache_control", top_k=True),
     ),
     Provider(
         id="groq",
         title="Groq",
         base_url="https://api.groq.com/openai/v1",
         stream_usage="given",
+        worth_a_retry=frozenset({"tool_use_failed"}),
+        accepts=changed(_OTHERS, thoughts="reasoning", seals=False, names=False),
         quirks=Quirks(
             drop=frozenset({"logit_bias", "top_logprobs"}),
             only={"logprobs": (False,)},
+            fixed={"n": (1,)},
+            words={"reasoning_effort": _UP_TO_HIGH, "service_tier": {"default": "on_demand"}},
+            message_drop=frozenset({"name"}),
         ),
     ),
     Provider(
         id="deepseek",
         title="DeepSeek",
         base_url="https://api.deepseek.com",
+        accepts=changed(_ONE_CAP_OTHERS, images=False, seals=False),
         quirks=Quirks(
-            rename={"max_completion_tokens": "max_tokens"},
-            words={
-                "reasoning_effort": {
-                    "minimal": "low",
-                    "medium": "high",
-                    "xhigh": "high",
-                }
-            },
+            rename=_ONE_CAP,
+            words={"reasoning_effort": {"minimal": "low", "medium": "high", "xhigh": "high"}},
+            body=_deepseek_body,
+            preface=_deepseek_preface,
         ),
     ),
-    Provider(id="vllm", title="vLLM", base_url="http://localhost:8000/v1", key="optional"),
-    Provider(id="openai-compatible", title="OpenAI-compatible", key="optional"),
+    Provider(
+        id="vllm",
+        title="vLLM",
+        base_url="http://localhost:8000/v1",
+        key="optional",
+        hint="Start the vLLM server, or set the address where it listens.",
+        accepts=changed(_OTHERS, thoughts="reasoning", top_k=True),
+    ),
+    Provider(
+        id="openai-compatible",
+        title="OpenAI-compatible",
+        key="optional",
+        accepts=_OTHERS,
+    ),
 )

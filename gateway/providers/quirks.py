@@ -13,7 +13,8 @@ from gateway.chat import ChatRequest
 from gateway.dialects.splice import Edits, elements, joined, value_of
 from gateway.errors import BadRequest
 
-ItemChange = Callable[[dict[str, Any], bytes], dict[str, bytes]]
+ItemChange = Callable[[dict[str, Any], bytes], dict[str, bytes | None]]
+TurnsChange = Callable[[list[dict[str, Any]], list[bytes]], list[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +22,29 @@ class Quirks:
     """`rename`: field → the vendor's name for it. `drop`: hints that it refuses or ignores; they
     are named in `x-gateway-dropped-params`. `needless`: what it does anyhow and may not be asked
     for. `only`: fields whose loss would change the meaning → the values that change nothing (these
-    are left out); any other is a 400. `words`: field → {value: the vendor's word, None leaves it
+    are left out); any other is a 400. `fixed`: the same where these may be said. `words`: field → {value: the vendor's word, None leaves it
     out}. `roles`: role → the vendor's role. `message` and `tool` give members to replace (JSON
-    text) in one message or tool, from it parsed and its text; `body` gives members of the body to
-    replace (None leaves one out).
+    text, None leaves one out) in one message or tool, from it parsed and its text; `body` gives
+    members of the body to replace (None leaves one out). `known`: all fields that it takes; others
+    are hints to it. `message_drop`: members of messages that it refuses. `turns` gives all
+    messages' texts, from them parsed and their texts. `preface` gives what the system has to say,
+    and the hint that this stands for.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
     needless: frozenset[str] = frozenset()
     only: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    fixed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     words: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
     message: ItemChange | None = None
     tool: ItemChange | None = None
     body: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    known: frozenset[str] | None = None
+    message_drop: frozenset[str] = frozenset()
+    turns: TurnsChange | None = None
+    preface: Callable[[dict[str, Any]], tuple[str, str] | None] | None = None
 
 
 NO_QUIRKS = Quirks()
@@ -65,8 +74,15 @@ class Draft:
                 self.set(name, value)
         if quirks.tool is not None:
             self._change_items("tools", quirks.tool)
-        if quirks.message is not None or quirks.roles:
+        if quirks.message is not None or quirks.roles or quirks.message_drop:
             self._change_items("messages", _message_change(quirks))
+            self._name_dropped(quirks.message_drop)
+        if quirks.turns is not None:
+            self._change_turns(quirks.turns)
+        said = None if quirks.preface is None else quirks.preface(body)
+        if said is not None:
+            self.prepend_message("system", said[0])
+            self.hints.append(said[1])
 
     def set(self, name: str, value: Any) -> None:
         """Gives a member another value; None leaves it out, and out it stays."""
@@ -105,25 +121,54 @@ class Draft:
                 if body[name] is not None and body[name] not in harmless:
                     raise _cannot(vendor, name)
                 self.leave_out.add(name)
+        for name, values in quirks.fixed.items():
+            if body.get(name) is not None and body[name] not in values:
+                raise _cannot(vendor, name)
         self.leave_out |= quirks.needless & body.keys()
-        for name in sorted(quirks.drop & body.keys()):
+        strange = set() if quirks.known is None else body.keys() - quirks.known - self.leave_out
+        strange -= self.rename.keys()
+        for name in sorted(quirks.drop & body.keys() | strange):
             self.leave_out.add(name)
             if body[name] is not None:
                 self.hints.append(name)
 
     def _change_items(self, key: str, change: ItemChange) -> None:
         """Replaces members of the objects in the array `key`."""
-        items = self.request.body.get(key)
-        if not isinstance(items, list):
-            return
-        text = value_of(self.request.raw, key) or b"[]"
+        items, texts = self._items(key)
         parts, changed = [], False
-        for item, (start, end) in zip(items, elements(text, 0), strict=True):
-            replace = change(item, text[start:end])
-            changed = changed or bool(replace)
-            parts.append(Edits(replace).apply(text[start:end]) if replace else text[start:end])
+        for item, text in zip(items, texts, strict=True):
+            members = change(item, text)
+            changed = changed or bool(members)
+            parts.append(edited(text, members) if members else text)
         if changed:
             self.replace[key] = joined(parts)
+
+    def _change_turns(self, change: TurnsChange) -> None:
+        messages, texts = self._items("messages")
+        changed = change(messages, texts)
+        if changed is not texts:
+            self.replace["messages"] = joined(changed)
+
+    def _items(self, key: str) -> tuple[list[Any], list[bytes]]:
+        """The array `key` as it is by now: its elements parsed, and their texts."""
+        text = self.replace.get(key)
+        items = self.request.body.get(key) if text is None else orjson.loads(text)
+        if not isinstance(items, list) or key in self.leave_out:
+            return [], []
+        text = text or value_of(self.request.raw, key) or b"[]"
+        return items, [text[start:end] for start, end in elements(text, 0)]
+
+    def _name_dropped(self, members: frozenset[str]) -> None:
+        messages = self.request.body.get("messages") or ()
+        for name in sorted(members):
+            if any(message.get(name) is not None for message in messages):
+                self.hints.append(f"messages[].{name}")
+
+
+def edited(text: bytes, members: Mapping[str, bytes | None]) -> bytes:
+    """An object's text with some members replaced, or left out where they are None."""
+    replace = {name: value for name, value in members.items() if value is not None}
+    return Edits(replace, drop=frozenset(members.keys() - replace.keys())).apply(text)
 
 
 def _written(name: str, value: Any) -> bytes:
@@ -134,8 +179,10 @@ def _written(name: str, value: Any) -> bytes:
 
 
 def _message_change(quirks: Quirks) -> ItemChange:
-    def change(message: dict[str, Any], text: bytes) -> dict[str, bytes]:
+    def change(message: dict[str, Any], text: bytes) -> dict[str, bytes | None]:
         replace = {} if quirks.message is None else quirks.message(message, text)
+        if gone := quirks.message_drop & message.keys():
+            replace |= dict.fromkeys(gone)
         role = quirks.roles.get(message["role"])
         return replace if role is None else {**replace, "role": orjson.dumps(role)}
 

@@ -11,9 +11,11 @@ from gateway.chat import ChatRequest
 from gateway.conversation import CallBegan, CallPiece, Event, Finished, TextPiece
 from gateway.dialects.custom_tools import CustomCalls
 from gateway.dialects.filtered import Filtered, OneCall, filtered
+from gateway.dialects.openai_chat import OPENAI, Accepts
 from gateway.dialects.translation import in_dialect
 
 GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
+OTHERS = Accepts()
 PATCH = '*** Begin Patch\n*** Add File: a.txt\n+Grüezi \U0001f3d4 "quoted" \\ back\n'
 ASKED: dict[str, Any] = {
     "model": "m",
@@ -27,9 +29,9 @@ ASKED: dict[str, Any] = {
 }
 
 
-def asked(dialect: str, *, takes_custom_tools: bool = False) -> ChatRequest:
+def asked(dialect: str, accepts: Accepts = OTHERS) -> ChatRequest:
     request = ChatRequest(json.dumps(ASKED).encode(), ASKED, "m", False, False, dialect="responses")
-    return in_dialect(request, dialect, "m", takes_custom_tools=takes_custom_tools)[0]
+    return in_dialect(request, dialect, "m", accepts)[0]
 
 
 def test_anthropic_is_offered_a_function_of_one_text() -> None:
@@ -52,7 +54,7 @@ def test_gemini_is_offered_a_function_of_one_text() -> None:
 
 
 def test_chat_completions_are_offered_a_function_unless_the_vendor_takes_custom_tools() -> None:
-    wrapped, own = asked("openai"), asked("openai", takes_custom_tools=True)
+    wrapped, own = asked("openai"), asked("openai", OPENAI)
     assert wrapped.body["tools"][0]["type"] == "function"
     assert wrapped.body["tool_choice"]["type"] == "function"
     (call,) = wrapped.body["messages"][1]["tool_calls"]

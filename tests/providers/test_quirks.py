@@ -129,7 +129,7 @@ class TestItems:
         assert b'{"role": "user", "content": "caf\\u00e9"}' in text
 
     def test_are_changed_by_a_hook(self) -> None:
-        def named(tool: dict[str, Any], text: bytes) -> dict[str, bytes]:
+        def named(tool: dict[str, Any], text: bytes) -> dict[str, bytes | None]:
             assert orjson.loads(text) == tool
             return {"name": b'"f"'}
 

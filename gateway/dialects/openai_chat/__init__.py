@@ -7,6 +7,7 @@ from gateway.dialects.openai import KEEP_ALIVE, STREAM_TYPE, error_body, error_e
 from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
 from gateway.dialects.openai_chat.answer_in import StreamReader, read_answer
 from gateway.dialects.openai_chat.answer_out import write_answer
+from gateway.dialects.openai_chat.lists import PlainMeter, plain_answer
 from gateway.dialects.openai_chat.request_in import read_chat
 from gateway.dialects.openai_chat.request_out import write_chat
 from gateway.dialects.openai_chat.stream_out import StreamWriter
@@ -16,10 +17,12 @@ __all__ = [
     "OPENAI",
     "STREAM_TYPE",
     "Accepts",
+    "PlainMeter",
     "StreamReader",
     "StreamWriter",
     "error_body",
     "error_event",
+    "plain_answer",
     "read_answer",
     "read_chat",
     "write_answer",

@@ -57,7 +57,7 @@ def _user(message: Message, moved: list[Spoken], accepts: Accepts) -> Iterable[d
             own.append(Text(part.text))
     if moved or own:
         said: dict[str, Any] = {"role": "user", "content": write_content(moved + own, accepts)}
-        yield said if message.name is None else {**said, "name": message.name}
+        yield said if message.name is None or not accepts.names else {**said, "name": message.name}
 
 
 def _moved(parts: list[Spoken], accepts: Accepts) -> list[dict[str, Any]]:
@@ -104,19 +104,24 @@ def _assistant(message: Message, accepts: Accepts) -> dict[str, Any]:
         spoken = [*(thought for thought in thoughts if thought.text), *spoken]
     content = write_content(spoken, accepts)
     written: dict[str, Any] = {"role": "assistant", "content": content or (None if calls else "")}
-    if message.name is not None:
+    if message.name is not None and accepts.names:
         written["name"] = message.name
     if accepts.thoughts not in ("chunks", None):
-        written |= _thoughts(thoughts, spoken, accepts.thoughts)
+        written |= _thoughts(thoughts, spoken, accepts.thoughts, accepts.seals)
     if calls:
         written["tool_calls"] = calls
     return written
 
 
-def _thoughts(thoughts: list[Thinking], spoken: list[Spoken], member: str) -> dict[str, Any]:
+def _thoughts(
+    thoughts: list[Thinking], spoken: list[Spoken], member: str, seals: bool
+) -> dict[str, Any]:
+    text = "".join(thought.text for thought in thoughts)
+    if not seals:
+        return {member: text} if text else {}
     signatures = [part.signature for part in spoken if isinstance(part, Text) and part.signature]
     members = {
-        member: "".join(thought.text for thought in thoughts),
+        member: text,
         "reasoning_details": write_details(thoughts),
         "thinking_blocks": write_blocks(thoughts),
         "extra_content": google_content(signatures[-1]) if signatures else None,
@@ -130,7 +135,7 @@ def _call(call: ToolCall, accepts: Accepts) -> dict[str, Any]:
         return {"id": call.id, "type": "custom", "custom": said}
     said = {"name": call.name, "arguments": call.arguments or "{}"}
     written: dict[str, Any] = {"id": call.id, "type": "function", "function": said}
-    if call.signature and accepts.thoughts is not None:
+    if call.signature and accepts.thoughts not in ("chunks", None) and accepts.seals:
         written["extra_content"] = google_content(call.signature)
     mark(written, call.cache, accepts)
     return written

@@ -28,13 +28,18 @@ def write_part(part: Spoken, accepts: Accepts) -> dict[str, Any]:
         case Text():
             written: dict[str, Any] = {"type": "text", "text": part.text}
         case Image():
+            _check(accepts.images, "images")
             written = {"type": "image_url", "image_url": _image(part)}
         case Audio():
+            _check(accepts.audio is not None, "audio")
             audio = {"data": part.data, "format": part.format}
-            return {"type": "input_audio", "input_audio": audio}
+            given = part.data if accepts.audio == "text" else audio
+            return {"type": "input_audio", "input_audio": given}
         case Document():
-            written = _document(part)
+            written = _document(part, accepts)
         case Refusal():
+            if not accepts.refusals:
+                return {"type": "text", "text": part.text}
             return {"type": "refusal", "refusal": part.text}
         case Thinking():
             return {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]}
@@ -71,7 +76,12 @@ def _image(image: Image) -> dict[str, Any]:
     return {"url": url} if image.detail is None else {"url": url, "detail": image.detail}
 
 
-def _document(document: Document) -> dict[str, Any]:
+def _check(accepted: bool, what: str) -> None:
+    if not accepted:
+        raise unsupported("messages", f"This provider takes no {what}: ask another one")
+
+
+def _document(document: Document, accepts: Accepts) -> dict[str, Any]:
     """As a file; what is plain text, as a text: every vendor takes that."""
     if document.data is None and document.text is not None:
         return {"type": "text", "text": document_text(document)}
@@ -80,11 +90,16 @@ def _document(document: Document) -> dict[str, Any]:
     elif document.url is not None:
         address = document.url
     else:
+        _check(accepts.files is not None, "files")
         return {"type": "file", "file": _stored(document)}
     kind = (document.media_type or "").partition("/")[0]
     if kind in ("video", "audio"):
+        _check(accepts.audio is not None, kind)
         return {"type": f"{kind}_url", f"{kind}_url": {"url": address}}
+    _check(accepts.files is not None, "files")
     name = document.name or media.file_name(document.media_type)
+    if accepts.files == "document_url":
+        return {"type": "document_url", "document_url": address, "document_name": name}
     return {"type": "file", "file": {"filename": name, "file_data": address}}
 
 

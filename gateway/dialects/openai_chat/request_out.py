@@ -106,6 +106,8 @@ def _hints(chat: Chat, accepts: Accepts) -> list[str]:
         dropped.append("top_k")
     if accepts.cache_marks is None and _is_marked(chat):
         dropped.append("cache_control")
+    if not accepts.names and any(message.name for message in chat.messages):
+        dropped.append("messages[].name")
     return dropped
 
 
