@@ -31,13 +31,15 @@ from typing import Any
 class GatewayError(Exception):
     """A failure with the status, type and code that its answer carries.
 
-    `extra` holds members of upstream's own error object that have no place here; they are
-    handed on unchanged.
+    `meant`: the status for which an error stands that came inside an answer of status 200. `extra`
+    holds members of upstream's own error object that have no place here; they are handed on
+    unchanged.
     """
 
     status = 500
     type = "api_error"
     code: str | None = "internal_error"
+    meant: int | None = None
 
     def __init__(
         self,

@@ -24,8 +24,8 @@ from gateway.dialects.translation import (
     count_answer,
     count_of,
     counted,
+    failure_of,
     in_dialect,
-    is_answer,
     stream_passage,
     whole_answer,
 )
@@ -413,9 +413,8 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
         body = orjson.loads(raw)
     except orjson.JSONDecodeError:
         raise judge_inside(raw.decode(errors="replace"), _key(target)) from None
-    if not is_answer(question.request, body):
-        found = body if isinstance(body, dict) and body.get("error") else raw.decode()
-        raise judge_inside(found, _key(target))
+    if (failure := failure_of(question.request, raw, body)) is not None:
+        raise judge_inside(failure, _key(target))
     exchange.first_byte = exchange.elapsed()
     asked, sent = exchange.request, question.request
     assert asked is not None

@@ -141,13 +141,15 @@ def usage_of(found: Any) -> Usage | None:
         return None
     prompt = _details(found, "prompt_tokens_details")
     completion = _details(found, "completion_tokens_details")
+    cached = _cached(found, prompt)
+    # Perplexity counts its reasoning beside the details.
+    reasoning = _count(completion.get("reasoning_tokens", found.get("reasoning_tokens")))
     usage = Usage(
-        input_tokens=_count(found.get("prompt_tokens")),
-        output_tokens=_output(found, _count(completion.get("reasoning_tokens"))),
-        # DeepSeek names its cache hits apart.
-        cached_tokens=_count(prompt.get("cached_tokens", found.get("prompt_cache_hit_tokens"))),
+        input_tokens=_input(_count(found.get("prompt_tokens")), cached),
+        output_tokens=_output(found, reasoning),
+        cached_tokens=cached,
         cache_write_tokens=_count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=_count(completion.get("reasoning_tokens")),
+        reasoning_tokens=reasoning,
         audio_tokens=_sum(
             _count(prompt.get("audio_tokens")), _count(completion.get("audio_tokens"))
         ),
@@ -158,6 +160,19 @@ def usage_of(found: Any) -> Usage | None:
 def _details(found: dict[str, Any], name: str) -> dict[str, Any]:
     details = found.get(name)
     return details if isinstance(details, dict) else {}
+
+
+def _cached(found: dict[str, Any], prompt: dict[str, Any]) -> int | None:
+    """DeepSeek's and Mistral's names come after OpenAI's own."""
+    if (own := prompt.get("cached_tokens", found.get("prompt_cache_hit_tokens"))) is not None:
+        return _count(own)
+    mistral = _details(found, "prompt_token_details")
+    return _count(mistral.get("cached_tokens", found.get("num_cached_tokens")))
+
+
+def _input(prompt: int | None, cached: int | None) -> int | None:
+    """xAI may leave what was cached out of the prompt's count."""
+    return prompt + cached if prompt is not None and cached and cached > prompt else prompt
 
 
 def _output(found: dict[str, Any], reasoning: int | None) -> int | None:
@@ -223,6 +238,11 @@ _TELLING_UNLESS_NULL = (
     (b'"finish_reason"', b'"finish_reason":null', b'"finish_reason": null'),
     (b'"usage"', b'"usage":null', b'"usage": null'),
 )
+_BROKEN_OFF = {
+    "message": "Upstream broke off its answer (finish_reason: error)",
+    "type": "api_error",
+    "code": "error",
+}
 _KEPT_UNMEASURED = 32 * 1024
 _WITHOUT_USAGE = Edits(drop=frozenset({"usage"}))
 
@@ -395,7 +415,16 @@ def _failure_in(chunk: dict[str, Any]) -> dict[str, Any] | None:
         return chunk
     groq = chunk.get("x_groq")
     told = groq.get("error") if isinstance(groq, dict) else None
-    return {"error": told} if told else None
+    return {"error": told} if told else broken_off(chunk)
+
+
+def broken_off(answer: dict[str, Any]) -> dict[str, Any] | None:
+    """The error for which a choice's finish reason `error` stands (OpenRouter, Mistral)."""
+    for choice in _objects(answer.get("choices")):
+        if choice.get("finish_reason") == "error":
+            told = choice.get("error")
+            return {"error": told if isinstance(told, dict) else dict(_BROKEN_OFF)}
+    return None
 
 
 def _spoken(answer: bytes) -> Any:

@@ -150,6 +150,13 @@ def count_answer(door: str, count: int) -> bytes:
     return orjson.dumps(body)
 
 
+def failure_of(sent: ChatRequest, raw: bytes, body: Any) -> Any:
+    """What a vendor says instead of an answer, or of one that broke off; None of a good one."""
+    if not is_answer(sent, body):
+        return body if isinstance(body, dict) and body.get("error") else raw.decode()
+    return openai.broken_off(body) if sent.dialect == "openai" else None
+
+
 def is_answer(sent: ChatRequest, body: Any) -> bool:
     """Whether a vendor's JSON is an answer at all, and not an error, or something else."""
     if not isinstance(body, dict) or body.get("error"):

@@ -50,6 +50,10 @@ class Anthropic(Provider):
             found = {"type": error.type, "message": error.message}
             error.code = anthropic.code_of(found) or error.code
             error.type = type(error).type
+        if status == 409:
+            error.retryable, error.sticky = True, False
+        if _is_spent(error):
+            error.retryable = False
         return error
 
     def _prompt(self, draft: Draft, prompt: str) -> None:
@@ -67,6 +71,13 @@ class Anthropic(Provider):
         asked = draft.request.body.get("max_tokens")
         if not isinstance(asked, int) or asked > cap:
             draft.set("max_tokens", cap)
+
+
+def _is_spent(error: UpstreamError) -> bool:
+    """Whether a limit of spending was reached, which no retry helps."""
+    details = error.extra.get("details")
+    word = details.get("error_code") if isinstance(details, dict) else None
+    return isinstance(word, str) and "spend_limit" in word
 
 
 def _rows(body: Any) -> list[dict[str, Any]]:

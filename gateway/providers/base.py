@@ -65,6 +65,7 @@ class Provider:
     that differ from the vendor's others, by their names; the first that fits counts. `accepts`:
     what may stand in a question that is translated. `content_lists`: an answer's content may be a
     list. `worth_a_retry`: codes of refusals that are a model's accident.
+    `statuses`: what its own statuses mean.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Provider:
     accepts: Accepts = OPENAI
     content_lists: bool = False
     worth_a_retry: frozenset[str] = frozenset()
+    statuses: Mapping[int, int] = field(default_factory=dict)
     hint: str | None = None
 
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
@@ -224,7 +226,7 @@ class Provider:
         self, status: int, headers: Mapping[str, str], raw: bytes, key: str | None
     ) -> UpstreamError:
         """The error that an answer of this status stands for."""
-        error = judge(status, headers, raw, key)
+        error = judge(self.statuses.get(status, status), headers, raw, key)
         if error.code in self.worth_a_retry:
             error.retryable, error.sticky, error.most_retries = True, False, 1
         return error

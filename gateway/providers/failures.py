@@ -9,11 +9,18 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
 
+from gateway.dialects.anthropic.facts import CODES
+from gateway.dialects.anthropic.facts import STATUSES as TYPES_OF_ANTHROPIC
+from gateway.dialects.gemini import retry_delay
+from gateway.dialects.gemini.facts import STATUSES as WORDS_OF_GOOGLE
+from gateway.dialects.overflow import CODE as OVERFLOW
+from gateway.dialects.overflow import is_overflow
 from gateway.errors import (
     UpstreamError,
     UpstreamForbidden,
@@ -33,7 +40,17 @@ _WAIT_IN_TEXT = re.compile(r"retry after (\d+(?:\.\d+)?) second", re.IGNORECASE)
 _MASKED = re.compile(r"\S*\*{3}\S*")
 _OWN = ("message", "type", "param", "code", "detail", "error")
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
-_STATUS_OF = {"invalid_request_error": 400, "rate_limit_error": 429, "insufficient_quota": 429}
+# Words for a status where there is none: Anthropic's, Google's, OpenAI's.
+_STATUS_OF = {**TYPES_OF_ANTHROPIC, **WORDS_OF_GOOGLE, "insufficient_quota": 429}
+_ABOUT_A_MODEL = re.compile(r"\bmodel\b", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS_IN = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+# What is limited, in headers that say when a limit is over.
+_LIMITS = (
+    *(f"x-ratelimit-{{}}-{what}" for what in ("requests", "tokens")),
+    *(f"anthropic-ratelimit-{what}-{{}}" for what in ("requests", "tokens")),
+    *(f"anthropic-ratelimit-{what}-{{}}" for what in ("input-tokens", "output-tokens")),
+)
 _MESSAGE_SIZE = 2000
 _EXTRA_SIZE = 16_384
 _TEXT_SIZE = 500
@@ -56,7 +73,7 @@ def judge(status: int, headers: Mapping[str, str], raw: bytes, key: str | None) 
     error = _classified(status, told)
     error.retryable = _is_retryable(status, error)
     error.sticky = error.sticky and not error.retryable
-    error.retry_after = _retry_after(headers, told.message)
+    error.retry_after = _retry_after(status, headers, told)
     if error.retry_after is not None and error.status in (429, 503):
         error.headers["retry-after"] = f"{error.retry_after:.3f}".rstrip("0").rstrip(".")
     return error
@@ -74,8 +91,16 @@ def judge_inside(found: Any, key: str | None) -> UpstreamError:
     status = _status_inside(told)
     if status is not None:
         meant = _classified(status, told)
+        error.meant = meant.status
         error.retryable = _is_retryable(status, meant)
         error.sticky = meant.sticky and not error.retryable
+        if isinstance(meant, (UpstreamUnauthorized, UpstreamQuotaExceeded)):
+            error.code, error.type = meant.code, meant.type
+            error.message = _MASKED.sub("***", error.message)
+        elif told.code is None:
+            error.code = CODES.get(told.type or "", error.code)
+    if is_overflow(told.message):
+        error.code = OVERFLOW
     return error
 
 
@@ -158,13 +183,17 @@ def _classified(status: int, told: Told) -> UpstreamError:
         return _worded(UpstreamForbidden, told)
     if status == 429:
         return _worded(UpstreamRateLimited, told)
-    if status in (498, 503, 529):
+    if status in (503, 529):
         return _worded(UpstreamOverloaded, told)
     if status in (408, 504):
         return _worded(UpstreamTimeout, told)
     if 400 <= status < 499:
         rejected = _worded(UpstreamRejected, told)
         rejected.status = status
+        if status in (400, 413, 422) and is_overflow(rejected.message):
+            rejected.code = OVERFLOW
+        elif status == 404 and _names_no_code(told) and _ABOUT_A_MODEL.search(rejected.message):
+            rejected.code = "model_not_found"
         return rejected
     if 300 <= status < 400:
         return UpstreamError(f"Upstream answered {status}, a redirect, which is not followed")
@@ -188,6 +217,11 @@ def _worded(kind: type[UpstreamError], told: Told) -> UpstreamError:
     return error
 
 
+def _names_no_code(told: Told) -> bool:
+    """A number says no more than the status does."""
+    return told.code is None or told.code.isdigit()
+
+
 def _is_about_content(told: Told) -> bool:
     metadata = told.extra.get("metadata")
     if isinstance(metadata, dict) and {"reasons", "flagged_input"} & metadata.keys():
@@ -197,13 +231,13 @@ def _is_about_content(told: Told) -> bool:
 
 
 def _status_inside(told: Told) -> int | None:
-    for value in (told.extra.get("status_code"), told.code):
+    for value in (told.extra.get("status_code"), told.extra.get("statusCode"), told.code):
         if isinstance(value, (int, str)) and _STATUS.fullmatch(str(value)):
             return int(value)
     return _STATUS_OF.get(told.type or "") or _STATUS_OF.get(told.code or "")
 
 
-def _retry_after(headers: Mapping[str, str], message: str) -> float | None:
+def _retry_after(status: int, headers: Mapping[str, str], told: Told) -> float | None:
     """Seconds that upstream asks to wait, in any of the forms that vendors use."""
     for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001)):
         if (seconds := _number(headers.get(name))) is not None:
@@ -212,8 +246,39 @@ def _retry_after(headers: Mapping[str, str], message: str) -> float | None:
     if after is not None:
         seconds = _number(after)
         return seconds if seconds is not None else _until(after)
-    in_text = _WAIT_IN_TEXT.search(message)
-    return _number(in_text.group(1)) if in_text else None
+    in_text = _WAIT_IN_TEXT.search(told.message)
+    if in_text:
+        return _number(in_text.group(1))
+    if (delay := retry_delay({"error": told.extra})) is not None:
+        return delay
+    return _until_reset(headers) if status == 429 else None
+
+
+def _until_reset(headers: Mapping[str, str]) -> float | None:
+    """Until the limits that are used up hold no longer; if none is said to be, the nearest."""
+    used_up: list[float] = []
+    others: list[float] = []
+    for form in _LIMITS:
+        seconds = _span(headers.get(form.format("reset")))
+        if seconds is not None:
+            left = _number(headers.get(form.format("remaining")))
+            (used_up if left == 0 else others).append(seconds)
+    return max(used_up) if used_up else min(others, default=None)
+
+
+def _span(text: str | None) -> float | None:
+    """Seconds of a duration (`6m0s`), of a plain number, or until a time (RFC 3339)."""
+    if not text:
+        return None
+    if (seconds := _number(text)) is not None:
+        return seconds
+    if _DURATION.sub("", text) == "":
+        return sum(float(n) * _SECONDS_IN[unit] for n, unit in _DURATION.findall(text))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())
 
 
 def _number(value: str | None) -> float | None:

@@ -177,6 +177,7 @@ OPENAI_COMPATIBLE = (
         base_url="https://api.groq.com/openai/v1",
         stream_usage="given",
         worth_a_retry=frozenset({"tool_use_failed"}),
+        statuses={498: 503},  # the flex tier is full
         accepts=changed(_OTHERS, thoughts="reasoning", seals=False, names=False),
         quirks=Quirks(
             drop=frozenset({"logit_bias", "top_logprobs"}),

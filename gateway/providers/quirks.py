@@ -19,16 +19,17 @@ TurnsChange = Callable[[list[dict[str, Any]], list[bytes]], list[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Quirks:
-    """`rename`: field → the vendor's name for it. `drop`: hints that it refuses or ignores; they
-    are named in `x-gateway-dropped-params`. `needless`: what it does anyhow and may not be asked
-    for. `only`: fields whose loss would change the meaning → the values that change nothing (these
-    are left out); any other is a 400. `fixed`: the same where these may be said. `words`: field → {value: the vendor's word, None leaves it
-    out}. `roles`: role → the vendor's role. `message` and `tool` give members to replace (JSON
-    text, None leaves one out) in one message or tool, from it parsed and its text; `body` gives
-    members of the body to replace (None leaves one out). `known`: all fields that it takes; others
-    are hints to it. `message_drop`: members of messages that it refuses. `turns` gives all
-    messages' texts, from them parsed and their texts. `preface` gives what the system has to say,
-    and the hint that this stands for.
+    """Fields: `rename`: field → the vendor's name for it. `drop`: hints that it refuses or ignores;
+    they are named in `x-gateway-dropped-params`. `known`: all that it takes; others are hints to
+    it. `needless`: what it does anyhow and may not be asked for. `only`: fields whose loss would
+    change the meaning → the values that change nothing (these are left out); any other is a 400.
+    `fixed`: the same, where these may be said. `words`: field → {value: the vendor's word, None
+    leaves it out}. `body` gives members of the body to replace (None leaves one out).
+
+    Items: `roles`: role → the vendor's role. `message` and `tool` give members to replace (JSON
+    text, None leaves one out) in one message or tool, from it parsed and its text. `message_drop`:
+    members of messages that it refuses. `turns` gives all messages' texts, from them parsed and
+    their texts. `preface` gives what the system has to say, and the hint that this stands for.
     """
 
     rename: Mapping[str, str] = field(default_factory=dict)

@@ -161,6 +161,99 @@ def test_a_list_in_a_vendors_own_words(gateway: Running, upstream: Upstream, bod
     assert isinstance(model["created"], int) and model["owned_by"] == "openai-compatible"
 
 
+PAGES: dict[str, list[Any]] = {
+    "gemini": [
+        {"models": [{"name": "models/a"}], "nextPageToken": "t/1"},
+        {"models": [{"name": "models/b"}]},
+    ],
+    "anthropic": [
+        {"data": [{"type": "model", "id": "a"}], "has_more": True, "last_id": "a"},
+        {"data": [{"type": "model", "id": "b"}], "has_more": False, "last_id": "b"},
+    ],
+    "cohere": [
+        {"models": [{"name": "a", "context_length": 9}], "next_page_token": "t"},
+        {"models": [{"name": "b"}], "next_page_token": None},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("provider", "base", "path", "queries"),
+    [
+        ("gemini", "", "/v1beta/models", ["pageSize=1000", "pageSize=1000&pageToken=t%2F1"]),
+        ("anthropic", "", "/v1/models", ["limit=1000", "limit=1000&after_id=a"]),
+        (
+            "cohere",
+            "/compatibility/v1",
+            "/v1/models",
+            ["endpoint=chat&page_size=1000", "endpoint=chat&page_size=1000&page_token=t"],
+        ),
+    ],
+)
+def test_all_pages_of_a_list(
+    gateway: Running,
+    upstream: Upstream,
+    provider: str,
+    base: str,
+    path: str,
+    queries: list[str],
+) -> None:
+    upstream.always([Json(page) for page in PAGES[provider]])
+    key = gateway.client(
+        provider=provider, provider_base_url=upstream.origin + base, provider_api_key="k"
+    )
+    assert _ids(gateway, key) == ["a", "b"]
+    assert [(one.path, one.query) for one in upstream.requests] == [(path, q) for q in queries]
+
+
+def test_a_list_without_end_ends(gateway: Running, upstream: Upstream) -> None:
+    upstream.always(Json(PAGES["gemini"][0]))
+    key = gateway.client(provider="gemini", provider_base_url=upstream.origin, provider_api_key="k")
+    assert len(_ids(gateway, key)) == len(upstream.requests) == 50
+
+
+def _ollama(received: Any) -> Answer:
+    if received.path == "/api/tags":
+        tag = {"model": "m", "modified_at": "2026-01-01T00:00:00.123456Z", "size": 5}
+        return Json({"models": [{"name": "llama:1b"} | tag, {"name": "broken"} | tag]})
+    if received.path == "/api/show" and received.json == {"model": "llama:1b"}:
+        info = {"general.architecture": "llama", "llama.context_length": 131072}
+        told = {"model_info": info, "parameters": "stop x\nnum_ctx    4096"}
+        return Json(told | {"capabilities": ["tools"]})
+    return failure(500)
+
+
+def test_ollamas_list_is_of_what_is_pulled(gateway: Running, upstream: Upstream) -> None:
+    upstream.always(_ollama)
+    key = gateway.client(provider="ollama", provider_base_url=upstream.base_url)
+    first, second = _get(gateway, key, "/v1/models").json["data"]
+    known = {"context_window": 131072, "num_ctx": 4096, "capabilities": ["tools"]}
+    assert {name: first[name] for name in known} == known
+    assert (first["id"], first["owned_by"]) == ("llama:1b", "library")
+    assert first["created"] == 1767225600
+    assert (second["id"], "context_window" in second) == ("broken", False)
+
+
+@pytest.mark.parametrize("provider", ["ollama", "lmstudio"])
+def test_a_server_that_has_only_the_usual_list(
+    gateway: Running, upstream: Upstream, provider: str
+) -> None:
+    upstream.always(lambda received: failure(404))
+    upstream.script("/v1/models", Json(model_list(["m"])))
+    key = gateway.client(provider=provider, provider_base_url=upstream.base_url)
+    assert _ids(gateway, key) == ["m"]
+    assert [one.method for one in upstream.requests] == ["GET", "GET"]
+
+
+@pytest.mark.parametrize("name", ["max_context_length", "max_model_len", "context_length"])
+def test_how_much_a_model_reads_has_one_name(
+    gateway: Running, upstream: Upstream, name: str
+) -> None:
+    upstream.always(Json({"data": [{"id": "m", name: 4096}]}))
+    [model] = _get(gateway, _client(gateway, upstream), "/v1/models").json["data"]
+    assert (model["context_window"], model[name]) == (4096, 4096)
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "code"),
     [

@@ -9,18 +9,37 @@ from typing import Any
 import pytest
 
 from tests.running import Answered, Running
-from tests.upstream import Json, Received, Sse, Upstream, chunks, completion
+from tests.upstream import Json, Received, Sse, Upstream, chunks, completion, failure
 
 HELLO = {"role": "user", "content": "Hello"}
 BARE_TOOL = {"type": "function", "function": {"name": "ping"}}
 TOOL = {"type": "function", "function": {"name": "pong", "parameters": {"type": "object"}}}
 NAMED = {"type": "function", "function": {"name": "pong"}}
+OTHER = {"type": "function", "function": {"name": "peng", "parameters": {"type": "object"}}}
+ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [NAMED]}}
+SCHEMED = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
 NO_ARGUMENTS = {"type": "object", "properties": {}}
 LONG_ID = "call_0123456789abcdef"
 GONE = object()
 """The member does not arrive."""
 
 Members = dict[str, Any]
+LOW = {"reasoning_effort": "low"}
+SYSTEM = {"role": "system", "content": "Be brief"}
+PDF = "data:application/pdf;base64,JVBERi0="
+AUDIO = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+CALL = {"id": "abcDEF123", "type": "function", "function": {"name": "pong", "arguments": "{}"}}
+CALLING = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+RESULT = {"role": "tool", "tool_call_id": "abcDEF123", "content": "1"}
+
+
+def said(content: Any) -> Members:
+    return {"role": "assistant", "content": content}
+
+
+def asks(*parts: Members) -> Members:
+    return {"role": "user", "content": list(parts)}
 
 
 @pytest.mark.parametrize(
@@ -73,6 +92,28 @@ Members = dict[str, Any]
         ),
         ("ollama", {"logit_bias": {}, "n": 1}, {"logit_bias": GONE, "n": GONE}, "logit_bias"),
         ("ollama", {"tools": [TOOL], "tool_choice": "auto"}, {"tool_choice": GONE}, ""),
+        (
+            "mistral",
+            {"min_p": 0.1, "thinking": {}},
+            {"min_p": GONE, "thinking": GONE},
+            "min_p, thinking",
+        ),
+        ("mistral", {"functions": []}, {"functions": GONE}, ""),
+        (
+            "mistral",
+            {"tools": [TOOL, OTHER], "tool_choice": ALLOWED},
+            {"tools": [TOOL], "tool_choice": "any"},
+            "",
+        ),
+        (
+            "ollama",
+            {"tools": [TOOL], "tool_choice": "none"},
+            {"tools": GONE, "tool_choice": GONE},
+            "",
+        ),
+        ("ollama", {"reasoning_effort": "max"}, {"reasoning_effort": "high"}, ""),
+        ("ollama", {"store": True, "top_p": 1}, {"store": GONE}, "store"),
+        ("ollama", {"modalities": ["text"]}, {"modalities": GONE}, ""),
         ("ollama", {"seed": 7, "reasoning_effort": "high", "stop": ["x"]}, {}, ""),
         (
             "lmstudio",
@@ -93,6 +134,29 @@ Members = dict[str, Any]
             "",
         ),
         ("lmstudio", {"tools": [BARE_TOOL, TOOL], "tool_choice": "auto"}, {}, ""),
+        (
+            "lmstudio",
+            {"tools": [TOOL, OTHER], "tool_choice": ALLOWED},
+            {"tools": [TOOL], "tool_choice": "required"},
+            "",
+        ),
+        (
+            "perplexity",
+            {"response_format": {"type": "json_object"}},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "object", "schema": {"type": "object"}},
+                }
+            },
+            "",
+        ),
+        (
+            "perplexity",
+            {"tools": [TOOL, OTHER], "tool_choice": NAMED},
+            {"tools": [TOOL], "tool_choice": "required"},
+            "",
+        ),
         ("perplexity", {"search_mode": "web", "reasoning_effort": "low"}, {}, ""),
         ("perplexity", {"user": "me", "n": 1}, {"user": GONE, "n": GONE}, "user"),
         (
@@ -107,14 +171,48 @@ Members = dict[str, Any]
         ("cohere", {"parallel_tool_calls": True}, {"parallel_tool_calls": GONE}, ""),
         ("cohere", {"tools": [TOOL], "tool_choice": "auto"}, {"tool_choice": GONE}, ""),
         ("cohere", {"tools": [TOOL], "tool_choice": "required"}, {}, ""),
+        (
+            "cohere",
+            {"tools": [TOOL, OTHER], "tool_choice": NAMED},
+            {"tools": [TOOL], "tool_choice": "required"},
+            "",
+        ),
         ("cohere", {"reasoning_effort": "low"}, {"reasoning_effort": "high"}, ""),
         ("groq", {"reasoning_format": "parsed", "service_tier": "flex", "seed": 7}, {}, ""),
         ("groq", {"logit_bias": {"1": 2}}, {"logit_bias": GONE}, "logit_bias"),
+        ("groq", {"n": 1, "reasoning_effort": "default"}, {}, ""),
+        ("groq", {"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}, ""),
+        ("groq", {"service_tier": "default"}, {"service_tier": "on_demand"}, ""),
         ("groq", {"logprobs": False}, {"logprobs": GONE}, ""),
         ("deepseek", {"thinking": {"type": "disabled"}, "logprobs": True}, {}, ""),
         ("deepseek", {"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}, ""),
         ("deepseek", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}, ""),
         ("deepseek", {"reasoning_effort": "max"}, {}, ""),
+        (
+            "deepseek",
+            {"reasoning_effort": "none"},
+            {"reasoning_effort": GONE, "thinking": {"type": "disabled"}},
+            "",
+        ),
+        ("deepseek", {"response_format": {"type": "json_object"}}, {}, ""),
+        (
+            "deepseek",
+            {"response_format": SCHEMED},
+            {
+                "response_format": {"type": "json_object"},
+                "messages": [
+                    {
+                        "role": "system",
+                        "content": "Answer with a JSON object that fits this JSON Schema: "
+                        '{"type": "object"}',
+                    },
+                    HELLO,
+                ],
+            },
+            "response_format.json_schema",
+        ),
+        ("xai", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "high"}, ""),
+        ("xai", {"stop": ["x"], "presence_penalty": 1}, {}, ""),
         (
             "deepseek",
             {"max_completion_tokens": 9},
@@ -172,6 +270,9 @@ def test_one_cap_arrives_under_the_vendors_name(
         ("cohere", {"n": 2}),
         ("cohere", {"parallel_tool_calls": False}),
         ("groq", {"logprobs": True}),
+        ("groq", {"n": 2}),
+        ("mistral", {"functions": [{"name": "f"}]}),
+        ("ollama", {"modalities": ["audio"]}),
     ],
 )
 def test_what_a_vendor_cannot_honour(
@@ -220,6 +321,111 @@ def test_mistral_gets_tool_call_ids_of_nine_characters(
     [made] = {call["id"] for call in received.json["messages"][1]["tool_calls"]} - {"abcDEF123"}
     assert len(made) == 9 and made.isalnum()
     assert json.loads(text.replace(made, LONG_ID))["messages"] == conversation
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "asked", "arrives", "dropped"),
+    [
+        ("openai", "o4-mini", {"max_tokens": 9}, {"max_completion_tokens": 9}, ""),
+        ("openai", "gpt-5", {"max_tokens": 9}, {"max_completion_tokens": 9}, ""),
+        ("azure-openai", "o3", {"max_tokens": 9}, {"max_completion_tokens": 9}, ""),
+        ("openai", "gpt-4o", {"max_tokens": 9}, {"max_tokens": 9}, ""),
+        ("xai", "grok-4.3", {"stop": "x", "reasoning_effort": "low"}, LOW, "stop"),
+        ("xai", "grok-4.3", {"frequency_penalty": 1}, {}, "frequency_penalty"),
+        ("xai", "grok-3-mini", {"reasoning_effort": "low"}, LOW, ""),
+        ("xai", "grok-4-0709", {"reasoning_effort": "low"}, {}, "reasoning_effort"),
+        ("xai", "grok-code-fast-1", {"presence_penalty": 1}, {}, "presence_penalty"),
+        ("xai", "grok-4-fast-non-reasoning", {"stop": "x"}, {"stop": "x"}, ""),
+        (
+            "xai",
+            "grok-3",
+            {"stop": "x", "reasoning_effort": "low"},
+            {"stop": "x"},
+            "reasoning_effort",
+        ),
+    ],
+)
+def test_models_differ(
+    gateway: Running,
+    upstream: Upstream,
+    provider: str,
+    model: str,
+    asked: Members,
+    arrives: Members,
+    dropped: str,
+) -> None:
+    answer, received = _ask(gateway, upstream, provider, model=model, **asked)
+    assert received.json == {"model": model, "messages": [HELLO]} | arrives
+    assert answer.headers.get("x-gateway-dropped-params", "") == dropped
+
+
+@pytest.mark.parametrize("provider", ["groq", "mistral"])
+def test_a_speaker_has_no_name(gateway: Running, upstream: Upstream, provider: str) -> None:
+    answer, received = _ask(gateway, upstream, provider, messages=[HELLO | {"name": "Ann"}])
+    assert received.json["messages"] == [HELLO]
+    assert answer.headers["x-gateway-dropped-params"] == "messages[].name"
+
+
+@pytest.mark.parametrize(
+    ("provider", "given", "arrives"),
+    [
+        ("mistral", [HELLO, said("Hi")], [HELLO, said("Hi") | {"prefix": True}]),
+        (
+            "mistral",
+            [HELLO, said("Hi") | {"prefix": False}],
+            [HELLO, said("Hi") | {"prefix": False}],
+        ),
+        ("mistral", [SYSTEM, HELLO, said("Hi"), HELLO], [SYSTEM, HELLO, said("Hi"), HELLO]),
+        (
+            "mistral",
+            [SYSTEM, HELLO, said("Hi"), {"role": "developer", "content": "Now"}, HELLO],
+            [SYSTEM, {"role": "system", "content": "Now"}, HELLO, said("Hi"), HELLO],
+        ),
+        ("mistral", [HELLO, CALLING, RESULT, HELLO], [HELLO, CALLING, RESULT, said("OK"), HELLO]),
+        (
+            "mistral",
+            [HELLO, said("Hi") | {"reasoning_content": "Hm", "refusal": None}, HELLO],
+            [HELLO, said([THOUGHT, {"type": "text", "text": "Hi"}]), HELLO],
+        ),
+        (
+            "mistral",
+            [HELLO, CALLING | {"reasoning": "Hm"}, RESULT],
+            [HELLO, CALLING | {"content": [THOUGHT]}, RESULT],
+        ),
+        ("mistral", [HELLO, said([THOUGHT]), HELLO], [HELLO, said([THOUGHT]), HELLO]),
+        ("mistral", [asks(AUDIO)], [asks({"type": "input_audio", "input_audio": "AAAA"})]),
+        (
+            "mistral",
+            [asks({"type": "file", "file": {"filename": "a.pdf", "file_data": PDF}})],
+            [asks({"type": "document_url", "document_url": PDF, "document_name": "a.pdf"})],
+        ),
+        (
+            "mistral",
+            [HELLO, said([{"type": "refusal", "refusal": "No"}]), HELLO],
+            [HELLO, said([{"type": "text", "text": "No"}]), HELLO],
+        ),
+        ("perplexity", [SYSTEM, HELLO, said("Hi"), HELLO], [SYSTEM, HELLO, said("Hi"), HELLO]),
+        ("perplexity", [HELLO, HELLO], [{"role": "user", "content": "Hello\n\nHello"}]),
+        (
+            "perplexity",
+            [HELLO, asks({"type": "text", "text": "You"})],
+            [asks({"type": "text", "text": "Hello"}, {"type": "text", "text": "You"})],
+        ),
+        ("perplexity", [HELLO, CALLING, RESULT, RESULT], [HELLO, CALLING, RESULT, RESULT]),
+    ],
+)
+def test_turns_as_a_vendor_wants_them(
+    gateway: Running, upstream: Upstream, provider: str, given: Any, arrives: Any
+) -> None:
+    _, received = _ask(gateway, upstream, provider, messages=given)
+    assert received.json["messages"] == arrives
+
+
+def test_mistral_has_no_others_files(gateway: Running, upstream: Upstream) -> None:
+    key = _client(gateway, upstream, "mistral")
+    messages = [asks({"type": "file", "file": {"file_id": "file-1"}})]
+    answer = gateway.chat(key, {"model": "model-x", "messages": messages})
+    assert (answer.status, answer.error["param"]) == (400, "messages")
 
 
 def test_mistral_gets_parameters_for_every_tool(gateway: Running, upstream: Upstream) -> None:
@@ -423,3 +629,128 @@ def _names(received: Received) -> list[str]:
     """The body's members, each as often as it stands there."""
     pairs: list[tuple[str, Any]] = json.loads(received.body, object_pairs_hook=list)
     return [name for name, _ in pairs]
+
+
+# What vendors answer, and how it reaches a client of OpenAI's dialect.
+
+LISTED = [THOUGHT, {"type": "text", "text": "Hi"}, {"type": "reference", "reference_ids": [1]}]
+TOLD = {
+    "content": "Hi",
+    "reasoning_content": "Hm",
+    "content_parts": [{"type": "reference", "reference_ids": [1]}],
+}
+
+
+def test_mistrals_lists_are_told_as_texts(gateway: Running, upstream: Upstream) -> None:
+    answer = completion()
+    answer["choices"][0]["message"] = {"role": "assistant", "content": LISTED, "big": 1e30}
+    upstream.always(Json(answer))
+    key = _client(gateway, upstream, "mistral")
+    heard = gateway.chat(key, {"model": "model-x", "messages": [HELLO]}).json
+    answer["choices"][0]["message"] = {"role": "assistant", "big": 1e30} | TOLD
+    assert heard == answer
+
+
+def test_mistrals_lists_are_told_as_texts_in_a_stream(gateway: Running, upstream: Upstream) -> None:
+    stream = chunks(["Hi", " you"], usage=True)
+    stream[1]["choices"][0]["delta"] = {"content": [THOUGHT]}
+    upstream.always(Sse(stream, chop="bytes"))
+    key = _client(gateway, upstream, "mistral")
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO], "stream": True})
+    events = [
+        json.loads(line[6:]) for line in answer.body.splitlines() if line.startswith(b"data: {")
+    ]
+    stream[1]["choices"][0]["delta"] = {"content": "", "reasoning_content": "Hm"}
+    assert events == stream
+
+
+def test_others_lists_are_left_alone(gateway: Running, upstream: Upstream) -> None:
+    answer = completion()
+    answer["choices"][0]["message"]["content"] = LISTED
+    upstream.always(Json(answer))
+    key = _client(gateway, upstream, "openai-compatible")
+    assert gateway.chat(key, {"model": "model-x", "messages": [HELLO]}).json == answer
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("provider", ["openrouter", "mistral"])
+def test_an_answer_that_broke_off_is_an_error(
+    gateway: Running, upstream: Upstream, provider: str, stream: bool
+) -> None:
+    upstream.always(Sse(chunks([], finish="error")) if stream else Json(completion(finish="error")))
+    key = _client(gateway, upstream, provider)
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO], "stream": stream})
+    assert b"broke off its answer" in answer.body
+    assert answer.status == (200 if stream else 502)
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "answered"),
+    [("cohere", 498, 502), ("groq", 498, 503), ("openai", 498, 498)],
+)
+def test_a_status_means_what_its_vendor_means(
+    gateway: Running, upstream: Upstream, provider: str, status: int, answered: int
+) -> None:
+    upstream.always(failure(status, "Sorry"))
+    key = _client(gateway, upstream, provider)
+    assert gateway.chat(key, {"model": "model-x", "messages": [HELLO]}).status == answered
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("ollama", "Start Ollama"),
+        ("lmstudio", "Start LM Studio"),
+        ("vllm", "Start the vLLM server"),
+        ("openai", "is it running?"),
+    ],
+)
+def test_a_server_that_does_not_run(gateway: Running, provider: str, words: str) -> None:
+    with Upstream() as gone:
+        pass
+    key = _client(gateway, gone, provider)
+    answer = gateway.chat(key, {"model": "model-x", "messages": [HELLO]})
+    assert (answer.status, answer.error["code"]) == (502, "upstream_unreachable")
+    assert words in answer.error["message"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "body"),
+    [
+        (
+            "ollama",
+            {"error": {"message": 'model "x" not found, try pulling it first', "code": None}},
+        ),
+        ("vllm", {"error": {"message": "The model `x` does not exist.", "code": 404}}),
+    ],
+)
+def test_a_model_that_is_not_pulled(
+    gateway: Running, upstream: Upstream, provider: str, body: Any
+) -> None:
+    upstream.always(Json(body, status=404))
+    key = _client(gateway, upstream, provider)
+    answer = gateway.chat(key, {"model": "x", "messages": [HELLO]})
+    assert (answer.status, answer.error["code"]) == (404, "model_not_found")
+    assert answer.error["message"] == body["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        (
+            {
+                "prompt_tokens": 5,
+                "completion_tokens": 4,
+                "prompt_tokens_details": {"cached_tokens": 8},
+            },
+            (13, 4, 8, None),
+        ),
+        ({"prompt_tokens": 9, "completion_tokens": 4, "num_cached_tokens": 3}, (9, 4, 3, None)),
+        ({"prompt_tokens": 9, "completion_tokens": 4, "reasoning_tokens": 2}, (9, 4, None, 2)),
+    ],
+)
+def test_counts_in_vendors_own_words(
+    gateway: Running, upstream: Upstream, usage: Any, counted: Any
+) -> None:
+    upstream.always(Json(completion(usage=False) | {"usage": usage}))
+    assert _counted(gateway, _client(gateway, upstream, "xai")) == counted

@@ -117,3 +117,36 @@ class TestAnotherTry:
         answer = ask(retrying, client_of(retrying, upstream), STREAMED)
         assert "error" in events_of(answer)[-1]
         assert len(upstream.requests) == 1
+
+
+def test_a_models_accident_is_worth_one_more_try(retrying: Running, upstream: Upstream) -> None:
+    """Groq's `tool_use_failed`: its model wrote a call that is none."""
+    bad = failure(400, "Failed to call a function", code="tool_use_failed")
+    row = {"provider_base_url": upstream.base_url, "provider_api_key": "k"}
+    key = retrying.client(provider="groq", **row)
+    upstream.always([bad, WHOLE])
+    assert ask(retrying, key, QUESTION).headers["x-gateway-attempts"] == "2"
+    upstream.always(bad)
+    answer = ask(retrying, key, QUESTION)
+    assert (answer.status, answer.error["code"]) == (400, "tool_use_failed")
+    assert answer.headers["x-gateway-attempts"] == "2"
+    assert answer.headers["x-should-retry"] == "false"
+    other = retrying.client(provider="openai", **row)
+    assert ask(retrying, other, QUESTION).headers["x-gateway-attempts"] == "1"
+
+
+@pytest.mark.parametrize(("word", "attempts"), [("conflict_error", "3"), ("spent", "1")])
+def test_anthropics_own_reasons(
+    retrying: Running, upstream: Upstream, word: str, attempts: str
+) -> None:
+    """A conflict passes; a limit of spending does not."""
+    told = {"type": "rate_limit_error", "message": "Sorry"}
+    if word == "spent":
+        told["details"] = {"error_code": "enforced_spend_limit_reached"}  # type: ignore[assignment]
+    status = 429 if word == "spent" else 409
+    upstream.always(Json({"type": "error", "error": told}, status=status))
+    key = retrying.client(
+        provider="anthropic", provider_base_url=upstream.origin, provider_api_key="k"
+    )
+    answer = ask(retrying, key, QUESTION)
+    assert (answer.status, answer.headers["x-gateway-attempts"]) == (status, attempts)

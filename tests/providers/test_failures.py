@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.dialects import anthropic, gemini
 from gateway.dialects.openai import error_body
 from gateway.errors import (
     UpstreamError,
@@ -46,7 +47,7 @@ class TestTheStatus:
             (403, UpstreamUnauthorized, 502, "upstream_authentication_error"),
             (408, UpstreamTimeout, 504, "upstream_timeout"),
             (429, UpstreamRateLimited, 429, "c"),
-            (498, UpstreamOverloaded, 503, "upstream_overloaded"),
+            (498, UpstreamRejected, 498, "c"),
             (503, UpstreamOverloaded, 503, "upstream_overloaded"),
             (529, UpstreamOverloaded, 503, "upstream_overloaded"),
             (504, UpstreamTimeout, 504, "upstream_timeout"),
@@ -422,3 +423,131 @@ class TestAnErrorInsideA200:
         error = judge_inside(found, KEY)
         assert error.message == f"Upstream's answer is not what it should be: {words}"
         assert (error.code, error.retryable, error.extra) == ("upstream_error", True, {})
+
+
+def in_seconds(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+class TestWhenALimitIsOver:
+    @pytest.mark.parametrize(
+        ("headers", "seconds"),
+        [
+            ({"x-ratelimit-reset-requests": "6m0s"}, 360),
+            ({"x-ratelimit-reset-tokens": "1s"}, 1),
+            ({"x-ratelimit-reset-tokens": "1h1m1.5s"}, 3661.5),
+            ({"x-ratelimit-reset-tokens": "250ms"}, 0.25),
+            ({"x-ratelimit-reset-tokens": "20"}, 20),
+            ({"x-ratelimit-reset-requests": "9s", "x-ratelimit-reset-tokens": "2s"}, 2),
+            (
+                {
+                    "x-ratelimit-reset-requests": "9s",
+                    "x-ratelimit-remaining-requests": "0",
+                    "x-ratelimit-reset-tokens": "2s",
+                    "x-ratelimit-remaining-tokens": "5",
+                },
+                9,
+            ),
+            ({"x-ratelimit-reset-tokens": "1s", "retry-after": "7"}, 7),
+            ({"x-ratelimit-reset-tokens": "soon"}, None),
+            ({"anthropic-ratelimit-tokens-reset": "never"}, None),
+            ({"anthropic-ratelimit-requests-reset": "2001-01-01T00:00:00Z"}, 0),
+        ],
+    )
+    def test_is_when_to_try_again(self, headers: dict[str, str], seconds: float | None) -> None:
+        assert judge(429, headers, PLAIN, KEY).retry_after == seconds
+        if "retry-after" not in headers:
+            assert judge(500, headers, PLAIN, KEY).retry_after is None
+
+    @pytest.mark.parametrize("what", ["requests", "tokens", "input-tokens", "output-tokens"])
+    def test_is_told_by_anthropic_as_a_time(self, what: str) -> None:
+        wait = judge(429, {f"anthropic-ratelimit-{what}-reset": in_seconds(30)}, PLAIN, KEY)
+        assert wait.retry_after is not None and 20 < wait.retry_after <= 30
+
+    def test_is_told_by_google_in_the_body(self) -> None:
+        info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}
+        error = judged(429, {"error": {"code": 429, "message": "Slow", "details": [info]}})
+        assert (error.retry_after, error.headers) == (17, {"retry-after": "17"})
+
+
+class TestAPromptThatIsTooLong:
+    WORDS = (
+        "prompt is too long: 9 tokens > 8 maximum",
+        "This model's maximum context length is 8 tokens. However, your messages resulted in 9",
+        "This endpoint's maximum context length is 8 tokens. However, you requested about 9 tokens",
+        "The input token count (9) exceeds the maximum number of tokens allowed (8).",
+        "This model's maximum prompt length is 8 but the request contains 9 tokens.",
+        "Prompt contains 9 tokens, too large for model with 8 maximum context length",
+        "request (9 tokens) exceeds the available context size (8 tokens), try increasing it",
+    )
+
+    @pytest.mark.parametrize("message", WORDS)
+    @pytest.mark.parametrize("status", [400, 413, 422])
+    def test_has_one_code(self, message: str, status: int) -> None:
+        error = judged(status, {"error": {"message": message, "code": 400}})
+        assert (error.status, error.code) == (status, "context_length_exceeded")
+        assert error.message == message
+
+    @pytest.mark.parametrize("message", WORDS)
+    def test_inside_a_200_too(self, message: str) -> None:
+        assert judge_inside({"error": {"message": message}}, KEY).code == "context_length_exceeded"
+
+    def test_is_not_what_a_server_says_that_broke(self) -> None:
+        assert judged(500, {"error": {"message": self.WORDS[0]}}).code == "upstream_error"
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        (None, 'model "x" not found, try pulling it first', "model_not_found"),
+        (404, "The model `x` does not exist.", "model_not_found"),
+        (None, "No such path", None),
+        (
+            "DeploymentNotFound",
+            "The API deployment for this model is not there",
+            "DeploymentNotFound",
+        ),
+    ],
+)
+def test_a_model_that_is_not_there_has_a_code(code: Any, message: str, expected: Any) -> None:
+    assert judged(404, {"error": {"message": message, "code": code}}).code == expected
+
+
+@pytest.mark.parametrize(
+    ("told", "meant", "code", "retryable"),
+    [
+        ({"type": "overloaded_error"}, 503, "overloaded", True),
+        ({"type": "rate_limit_error"}, 429, "rate_limit_exceeded", True),
+        ({"type": "timeout_error"}, 504, "upstream_error", True),
+        ({"type": "api_error"}, 502, "upstream_error", True),
+        ({"type": "not_found_error"}, 404, "model_not_found", False),
+        ({"type": "authentication_error"}, 502, "upstream_authentication_error", False),
+        ({"type": "billing_error"}, 502, "upstream_quota_exceeded", False),
+        ({"status": "UNAVAILABLE"}, 503, "UNAVAILABLE", True),
+        ({"status": "INVALID_ARGUMENT"}, 400, "INVALID_ARGUMENT", False),
+        ({"statusCode": 429}, 429, "upstream_error", True),
+        ({}, None, "upstream_error", True),
+    ],
+)
+def test_an_error_inside_a_200_stands_for_a_status(
+    told: dict[str, Any], meant: int | None, code: str, retryable: bool
+) -> None:
+    error = judge_inside({"error": {"message": "Sorry", **told}}, KEY)
+    assert (error.status, error.meant, error.code) == (502, meant, code)
+    assert error.retryable == retryable
+
+
+@pytest.mark.parametrize(
+    ("told", "word", "status"),
+    [
+        ({"type": "overloaded_error"}, "overloaded_error", "UNAVAILABLE"),
+        ({"type": "rate_limit_error"}, "rate_limit_error", "RESOURCE_EXHAUSTED"),
+        ({"code": 400}, "invalid_request_error", "INVALID_ARGUMENT"),
+        ({"type": "authentication_error"}, "api_error", "INTERNAL"),
+        ({}, "api_error", "INTERNAL"),
+    ],
+)
+def test_a_stream_says_what_it_stands_for(told: dict[str, Any], word: str, status: str) -> None:
+    error = judge_inside({"error": {"message": "Sorry", **told}}, KEY)
+    assert f'"type":"{word}"'.encode() in anthropic.error_event(error)
+    assert f'"status":"{status}"'.encode() in gemini.error_event(error)

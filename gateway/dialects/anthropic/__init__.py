@@ -11,11 +11,11 @@ from gateway.dialects.anthropic.facts import (
 from gateway.dialects.anthropic.failures import code_of, error_body, error_event, status_of
 from gateway.dialects.anthropic.families import rejects_sampling
 from gateway.dialects.anthropic.listing import model_entry, models_page
-from gateway.dialects.anthropic.overflow import is_overflow
 from gateway.dialects.anthropic.question_in import read_chat
 from gateway.dialects.anthropic.question_out import count_tokens_body, write_chat
 from gateway.dialects.anthropic.request import read_request
 from gateway.dialects.anthropic.stream_out import StreamWriter
+from gateway.dialects.overflow import is_overflow
 
 __all__ = [
     "KEEP_ALIVE",

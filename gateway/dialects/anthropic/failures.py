@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from gateway.dialects.anthropic.facts import CODES, ERROR_TYPES, STATUSES
-from gateway.dialects.anthropic.overflow import CODE, as_anthropic_says, is_overflow
+from gateway.dialects.overflow import CODE, as_anthropic_says, is_overflow
 from gateway.errors import GatewayError
 
 
@@ -18,7 +18,10 @@ def error_body(error: GatewayError, request_id: str = "") -> dict[str, Any]:
 
 def error_event(error: GatewayError, request_id: str = "") -> bytes:
     """A failure after the head was sent."""
-    return b"event: error\ndata: " + orjson.dumps(error_body(error, request_id)) + b"\n\n"
+    body = error_body(error, request_id)
+    if error.meant is not None:
+        body["error"]["type"] = _type_of(error.meant)
+    return b"event: error\ndata: " + orjson.dumps(body) + b"\n\n"
 
 
 def status_of(found: dict[str, Any]) -> int | None:
@@ -40,10 +43,12 @@ def _word(found: dict[str, Any]) -> str:
 
 
 def _type(error: GatewayError) -> str:
-    if error.code == CODE:
-        return "invalid_request_error"
-    fallback = "invalid_request_error" if 400 <= error.status < 500 else "api_error"
-    return ERROR_TYPES.get(error.status, fallback)
+    return "invalid_request_error" if error.code == CODE else _type_of(error.status)
+
+
+def _type_of(status: int) -> str:
+    fallback = "invalid_request_error" if 400 <= status < 500 else "api_error"
+    return ERROR_TYPES.get(status, fallback)
 
 
 def _message(error: GatewayError) -> str:

@@ -27,7 +27,10 @@ def error_body(error: GatewayError) -> dict[str, Any]:
 
 def error_event(error: GatewayError) -> bytes:
     """After the head was sent. The SDK sees an error only if `error` is the first key."""
-    return b"data: " + orjson.dumps(error_body(error)) + b"\r\n\r\n"
+    body = error_body(error)
+    if error.meant is not None:
+        body["error"] |= {"code": error.meant, "status": status_word(error.meant)}
+    return b"data: " + orjson.dumps(body) + b"\r\n\r\n"
 
 
 def _own_details(error: GatewayError) -> list[dict[str, Any]]:

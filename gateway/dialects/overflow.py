@@ -10,7 +10,8 @@ _WORDS = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
         rf"prompt is too long(?:: {_USED} tokens > {_LIMIT} maximum)?",
-        rf"maximum context length is {_LIMIT} tokens.*?(?:resulted in|requested|contains?) {_USED}",
+        rf"maximum context length is {_LIMIT} tokens.*?"
+        rf"(?:resulted in|requested|contains?)(?: about)? {_USED}",
         r"exceeds? the (?:context window|maximum context length|available context size)",
         rf"input token count \({_USED}\) exceeds the maximum number of tokens allowed \({_LIMIT}\)",
         rf"maximum prompt length is {_LIMIT} but the request contains {_USED}",
