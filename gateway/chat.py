@@ -14,7 +14,9 @@ class ChatRequest:
     `raw` is the body's text, `body` the same parsed. `model` is None where the question names none.
     `kind`: an answer is wanted, or the question's tokens counted, or its texts embedded. `dialect`
     is the door's; `forwarded` are the caller's headers that a vendor of it may see. `earlier`: the
-    items of the conversation that it goes on with, where the gateway keeps them.
+    items of the conversation that it goes on with, where the gateway keeps them. `wrapped` names
+    the custom tools that are said as functions here; `one_call`: of several calls at once only the
+    first is wanted.
     """
 
     raw: bytes
@@ -26,6 +28,8 @@ class ChatRequest:
     dialect: str = "openai"
     forwarded: Mapping[str, str] = field(default_factory=dict)
     earlier: list[dict[str, Any]] | None = None
+    wrapped: frozenset[str] = frozenset()
+    one_call: bool = False
 
 
 @dataclass(frozen=True, slots=True)

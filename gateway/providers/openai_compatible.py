@@ -114,7 +114,7 @@ OPENAI_COMPATIBLE = (
         base_url="https://api.openai.com/v1",
         cap_field="max_completion_tokens",
         model_quirks=CAP_OF_REASONING,
-        accepts=Accepts(thoughts=None),
+        accepts=Accepts(thoughts=None, custom_tools=True),
     ),
     MISTRAL,
     OLLAMA,
