@@ -1,9 +1,9 @@
 """The OpenAI door: chat completions, Responses and embeddings."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from gateway.blueprints import access
-from gateway.blueprints.replies import reply
+from gateway.blueprints.replies import Reply, reply
 from gateway.chat import ChatRequest
 from gateway.dialects import openai, responses
 from gateway.exchange import Exchange
@@ -13,12 +13,12 @@ bp = Blueprint("openai_api", __name__)
 
 @bp.post("/v1/chat/completions")
 @bp.post("/chat/completions")
-def chat_completions() -> Response:
+def chat_completions() -> Reply:
     return reply("openai", _ask)
 
 
 @bp.post("/v1/responses")
-def create_response() -> Response:
+def create_response() -> Reply:
     return reply("responses", _ask_response)
 
 
@@ -27,7 +27,7 @@ def _ask_response(exchange: Exchange) -> ChatRequest:
 
 
 @bp.post("/v1/embeddings")
-def embeddings() -> Response:
+def embeddings() -> Reply:
     return reply("openai", _ask_embeddings)
 
 
