@@ -330,7 +330,7 @@ def _question(client: Client, request: ChatRequest, target: Target) -> Question:
             param=dropped[0],
             code="unsupported_parameter",
         )
-    return replace(question, dropped=dropped)
+    return replace(question, dropped=dropped) if unsaid else question
 
 
 def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamError) -> None:
