@@ -37,6 +37,10 @@ class App(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
 
+    def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Any:
+        """A door's answer is whole: there is nothing to be made of it, and nothing to be added."""
+        return rv if isinstance(rv, Reply) else super().finalize_request(rv, from_error_handler)
+
 
 class AdminSessions(SecureCookieSessionInterface):
     """Sessions for the admin's paths alone: the doors know no cookies."""
@@ -121,17 +125,16 @@ def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
 
 
 def _secure(response: Response) -> Response:
-    if not isinstance(response, Reply):
-        for name, value in security_headers(request):
-            response.headers.setdefault(name, value)
+    for name, value in security_headers(request.environ):
+        response.headers.setdefault(name, value)
     return response
 
 
-def _tell(error: GatewayError) -> Response:
+def _tell(error: GatewayError) -> Reply:
     return failure(error, door_of(request), new_request_id())
 
 
-def _tell_http(error: HTTPException) -> Response | tuple[str, int]:
+def _tell_http(error: HTTPException) -> Response | Reply | tuple[str, int]:
     """Paths that do not exist and methods that do not fit, in the words of who asks."""
     if error.response is not None:
         return error.response  # type: ignore[return-value]

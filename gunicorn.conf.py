@@ -20,7 +20,7 @@ except ConfigError as error:
 _LAST_SECONDS = 5
 
 wsgi_app = "wsgi:app"
-worker_class = "gevent"
+worker_class = "gateway.worker.Worker"
 bind = f"{_settings.server.host}:{_settings.server.port}"
 if ":" in _settings.server.host:
     bind = f"[{_settings.server.host}]:{_settings.server.port}"

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from bench import load, process, wire
 from bench.load import Outcome, Plan
-from bench.servers import Gateway, Reference, Server, Upstream
+from bench.servers import MESSAGES, Gateway, NotServing, Reference, Server, Upstream
 
 LIMITS = {
     "rate_limit_minute": 10**9,
@@ -87,6 +87,33 @@ class Stage:
             provider_api_key="upstream-key",
             **(LIMITS if limits else {}),
         )
+
+    @cached_property
+    def anthropic_key(self) -> str:
+        """That of a like client whose vendor speaks Anthropic's dialect."""
+        return self.gateway.client(
+            name="translated",
+            provider="anthropic",
+            provider_base_url=f"http://127.0.0.1:{self.upstream.port}",
+            provider_api_key="upstream-key",
+            **LIMITS,
+        )
+
+    def translated(self, door: str, model: str) -> Plan:
+        """The plan of a call whose vendor speaks another dialect; what is right, one call tells."""
+        server, stream = self.gateway, model == "stream"
+        if door == "openai":
+            plan = self.plan(server, model, key=self.anthropic_key)
+        else:
+            body = wire.messages_question(model, stream=stream)
+            plan = replace(self.plan(server, model), path=MESSAGES, body=body)
+        status, answer = server.call("POST", plan.path, plan.body, plan.key)
+        if status != 200:
+            raise NotServing(f"The gateway does not translate: {status} {answer!r}")
+        if not stream:
+            return replace(plan, length=len(answer))
+        last = answer.decode().rstrip("\n").rpartition("\n\n")[2] + "\n\n"
+        return replace(plan, events=answer.count(b"data: "), last=last)
 
     def plan(
         self,

@@ -2,7 +2,7 @@
 
 The floors; a room imports only from the lines below its own (tests/test_floors.py holds this):
 
-    app, wsgi
+    app, wsgi, worker
     blueprints, commands
     exchange, preview
     question

@@ -25,6 +25,7 @@ from gateway.telemetry import Metrics
 from gateway.upstream import Upstream
 
 _CHANGES_EVERY = 0.4
+_METRICS_EVERY = 0.25
 _PRUNE_EVERY = 600.0
 _IDLE_SECONDS = 15.0
 _log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Gateway:
             self.ledger.run,
             self._watch_changes,
             self._watch_hangups,
+            self._flush_metrics,
             self._prune,
             self._drop_idle,
         )
@@ -66,6 +68,7 @@ class Gateway:
 
     def stop(self) -> None:
         gevent.killall(self._greenlets)
+        self.metrics.flush()
         if not self.ledger.flush():
             _log.error("%d rows of the request log could not be written", self.ledger.waiting)
         self.upstream.close()
@@ -88,6 +91,11 @@ class Gateway:
         while True:
             self.hangups.look()
             time.sleep(INTERVAL)
+
+    def _flush_metrics(self) -> None:
+        while True:
+            self.metrics.flush()
+            time.sleep(_METRICS_EVERY)
 
     def _drop_idle(self) -> None:
         while True:

@@ -40,7 +40,7 @@ def question_for(
             param=dropped[0],
             code="unsupported_parameter",
         )
-    return replace(question, dropped=dropped)
+    return replace(question, dropped=dropped) if unsaid else question
 
 
 class Fetches:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
-from flask import Request, Response, current_app, request
+from flask import Request, current_app, request
+from werkzeug.http import HTTP_STATUS_CODES
 
 from gateway.blueprints.body import drain
 from gateway.blueprints.protection import security_headers
@@ -19,7 +20,7 @@ _LONGEST_LIST = 1_000
 _STREAM_HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 
 
-def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> Response:
+def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> "Reply":
     """The answer to the current request, in the dialect of its door.
 
     The head of a stream waits for the answer's first event.
@@ -62,7 +63,7 @@ def door_of(request: Request) -> str:
     return "openai"
 
 
-def said(body: Any) -> Response:
+def said(body: Any) -> "Reply":
     """A small answer of the gateway's own."""
     headers = [("x-request-id", new_request_id())]
     return Reply([orjson.dumps(body)], 200, headers, "application/json")
@@ -70,15 +71,15 @@ def said(body: Any) -> Response:
 
 def failure(
     error: GatewayError, door: str, request_id: str, headers: list[tuple[str, str]] | None = None
-) -> Response:
+) -> "Reply":
     """An error as an answer of its own."""
     given = dict(headers or [("x-request-id", request_id)]) | error.headers
     body = orjson.dumps(DIALECTS[door].error_body(error))
     return Reply([body], error.status, list(given.items()), "application/json")
 
 
-class Reply(Response):
-    """An answer of a door: its headers are all there, and go out as they are.
+class Reply:
+    """An answer of a door, as WSGI takes it: its headers are all there, and go out as they are.
 
     werkzeug copies and checks each header several times, which was a tenth of a call's cost.
     """
@@ -86,13 +87,15 @@ class Reply(Response):
     def __init__(
         self, body: Any, status: int, headers: list[tuple[str, str]], content_type: str
     ) -> None:
-        super().__init__(body, status, direct_passthrough=True)
-        self._pairs = [*headers, ("content-type", content_type), *security_headers(request)]
+        self._body = body
+        self._status = f"{status} {HTTP_STATUS_CODES.get(status, 'Unknown').upper()}"
+        self._headers = [*headers, ("content-type", content_type)]
         if isinstance(body, list):
-            self._pairs.append(("content-length", str(len(body[0]))))
+            self._headers.append(("content-length", str(len(body[0]))))
 
-    def get_wsgi_response(self, environ: Any) -> Any:
-        return self.get_app_iter(environ), self.status, self._pairs
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        start_response(self._status, [*self._headers, *security_headers(environ)])
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self._body
 
 
 class StreamBody:

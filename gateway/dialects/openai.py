@@ -28,6 +28,7 @@ from gateway.dialects.checks import (
     parse_object,
     wrong,
 )
+from gateway.dialects.runs import LEAST, Runs
 from gateway.dialects.splice import Edits
 from gateway.errors import BadRequest, GatewayError
 from gateway.sse import Cutter, data_of, events, is_event
@@ -273,6 +274,10 @@ def _telling_events(block: bytes) -> list[tuple[int, int]]:
     return sorted({_event_around(block, at) for at in places})
 
 
+def _is_dull(text: bytes) -> bool:
+    return not _telling_events(text)
+
+
 def _event_around(block: bytes, at: int) -> tuple[int, int]:
     before = block.rfind(b"\n\n", 0, at)
     return (0 if before < 0 else before + 2), block.find(b"\n\n", at) + 2
@@ -300,6 +305,7 @@ class StreamMeter:
         self._choices = choices
         self._finished: set[str] = set()
         self._begun = False
+        self._runs = Runs(_is_dull)
         self._unmeasured: list[bytes] = []
         self._unmeasured_size = 0
         self.failure: Any = None
@@ -356,7 +362,7 @@ class StreamMeter:
             return b""
         kept: list[bytes] = []
         done = 0
-        for start, end in _telling_events(block):
+        for start, end in self._telling(block):
             event = block[start:end]
             passed = self._passed(event)
             if passed != event:
@@ -365,6 +371,15 @@ class StreamMeter:
             if self.failure is not None:
                 return b"".join(kept)
         return block if not done else b"".join(kept) + block[done:]
+
+    def _telling(self, block: bytes) -> list[tuple[int, int]]:
+        if len(block) < LEAST:
+            return _telling_events(block)
+        return [
+            (start + at, start + to)
+            for start, end in self._runs.others(block)
+            for at, to in _telling_events(block[start:end])
+        ]
 
     def _passed(self, event: bytes) -> bytes:
         """Notes what an event tells; gives what of it the client is to see."""
