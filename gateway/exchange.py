@@ -68,6 +68,7 @@ class Exchange:
         "first_byte",
         "limit_headers",
         "committed",
+        "complete",
         "waits",
         "_gone",
         "_greenlet",
@@ -99,6 +100,8 @@ class Exchange:
         self.fetched = Fetches(gateway.fetcher)
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
+        self.complete = False
+        """All of upstream's answer is here: what is left of the blocks comes without waiting."""
         self.waits = False
         """Its greenlet waits for upstream, so that it can be told that its client has gone."""
         self._gone = False
@@ -305,6 +308,7 @@ def _from_target(
         exchange.hurry()
         exchange.attempts += 1
         exchange.learned = Learned()
+        exchange.complete = False
         try:
             yield from _attempt(exchange, target, question)
             return
@@ -520,4 +524,5 @@ def _arriving(exchange: Exchange, reply: Answer) -> Iterator[bytes]:
         if not block:
             return
         left = settings.idle_timeout
+        exchange.complete = reply.complete
         yield block

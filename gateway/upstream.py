@@ -48,6 +48,10 @@ class Answer(Protocol):
     status: int
     headers: Mapping[str, str]
 
+    @property
+    def complete(self) -> bool:
+        """Whether its end is here already, so that what is left can be read without waiting."""
+
     def read_head(self, timeout: float) -> None: ...
 
     def read_block(self, timeout: float) -> bytes: ...
@@ -330,6 +334,10 @@ class Wire(HTTPResponse):
         self.headers = {name.lower(): value for name, value in self.items()}
         self._decoder = _decoder(self.headers.get("content-encoding", ""))
 
+    @property
+    def complete(self) -> bool:
+        return bool(self.message_complete)
+
     def read_block(self, timeout: float) -> bytes:
         while True:
             if self._body:
@@ -430,6 +438,10 @@ class _PumpedAnswer:
         assert isinstance(head, Response)
         self.status = head.status_code
         self.headers = {name.lower(): value for name, value in head.headers.items()}
+
+    @property
+    def complete(self) -> bool:
+        return self._ended
 
     def read_block(self, timeout: float) -> bytes:
         if self._ended:

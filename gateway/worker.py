@@ -14,7 +14,10 @@ class Joined(wsgi.Response):  # type: ignore[misc]
     """An answer whose head waits for what is written next; nothing waits when `write` is over."""
 
     headers_sent: bool
+    is_last = False
+    """What is written next is the end of the body."""
     _waiting = b""
+    _ended = False
 
     def send_headers(self) -> None:
         if self.headers_sent:
@@ -29,10 +32,14 @@ class Joined(wsgi.Response):  # type: ignore[misc]
 
     def close(self) -> None:
         self.send_headers()
-        self._send(b"0\r\n\r\n" if self.chunked else b"")
+        self._send(b"0\r\n\r\n" if self.chunked and not self._ended else b"")
 
     def _emit_body(self, data: bytes) -> None:
-        self._send(b"%X\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+        if not self.chunked:
+            return self._send(data)
+        self._ended = self.is_last
+        end = b"0\r\n\r\n" if self.is_last else b""
+        self._send(b"%X\r\n%b\r\n%b" % (len(data), data, end))
 
     def _send(self, data: bytes) -> None:
         waiting, self._waiting = self._waiting, b""
@@ -94,6 +101,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
         blocks = self.wsgi(environ, response.start_response)
         try:
             for block in blocks:
+                response.is_last = getattr(blocks, "over", False)
                 response.write(block)
             response.close()
         finally:

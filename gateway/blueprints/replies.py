@@ -109,7 +109,8 @@ class StreamBody:
         self._keep_alive = dialect.KEEP_ALIVE or b""
         self._first = first
         self._blocks: Any = blocks
-        self._over = False
+        self.over = False
+        """The block that was given last is the last one."""
         self._sent_at = time.monotonic()
         # A pause is passed on at this interval; the clock may be a little behind it.
         self._interval = 0.9 * exchange.gateway.settings.upstream.keepalive_interval
@@ -120,8 +121,8 @@ class StreamBody:
     def __next__(self) -> bytes:
         if self._first is not None:
             first, self._first = self._first, None  # type: ignore[assignment]
-            return first or self._keep_alive
-        if self._over:
+            return self._with_rest(first or self._keep_alive)
+        if self.over:
             raise StopIteration
         exchange = self._exchange
         exchange.waits = True
@@ -132,14 +133,26 @@ class StreamBody:
                     block = self._keep_alive
                     break
             self._sent_at = time.monotonic()
-            return bytes(block)
+            return self._with_rest(bytes(block))
         except ClientHungUp:
             raise StopIteration from None
         except GatewayError as error:
-            self._over = True
+            self.over = True
             return self._dialect.error_event(error)
         finally:
             exchange.waits = False
+
+    def _with_rest(self, block: bytes) -> bytes:
+        """A block, and what follows it if that is all here: so it goes out at once."""
+        if not self._exchange.complete:
+            return block
+        self.over = True
+        blocks = [block]
+        try:
+            blocks.extend(self._blocks)
+        except GatewayError as error:
+            blocks.append(self._dialect.error_event(error))
+        return b"".join(blocks)
 
     def close(self) -> None:
         self._blocks.close()
