@@ -5,7 +5,7 @@ PORT ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint environments bench clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py
@@ -15,6 +15,10 @@ test: $(VENV)/.test
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+# What the tests make at their first need otherwise: other majors of SDKs, and Node's packages.
+environments: $(VENV)/.test
+	@$(BIN)/python -m tests.environments
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m bench
@@ -31,4 +35,4 @@ $(VENV)/.test: $(VENV)/.run requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-sdk .node

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from tests.running import ROOT
 NODE = ROOT / ".node"
 PYTHON = ROOT / ".venv-sdk"
 _PATIENCE = 600.0
+# What the agents' packages want to run after they were installed.
+SCRIPTS = ("@anthropic-ai/claude-code/install.cjs", "opencode-ai/postinstall.mjs")
 
 
 def python_environment(requirements: Path) -> Path:
@@ -29,9 +32,9 @@ def python_environment(requirements: Path) -> Path:
 
     def make() -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        _run([sys.executable, "-m", "venv", str(folder)])
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*pip, "-r", str(requirements)])
+        _run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
+        _run([*pip, "install", "--quiet", "--no-deps", "--no-compile", "-r", str(requirements)])
 
     _once(folder, requirements, make)
     return python
@@ -84,3 +87,19 @@ def _run(command: list[str], folder: Path = ROOT) -> None:
         command, cwd=folder, capture_output=True, text=True, timeout=_PATIENCE, check=False
     )
     assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+
+
+def make_all() -> None:
+    """Each of them, all at the same time."""
+    tests = Path(__file__).parent
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(python_environment, found) for found in tests.glob("sdks/*.txt")]
+        if shutil.which("npm"):
+            made.append(pool.submit(node_environment, tests / "sdks" / "package.json"))
+            made.append(pool.submit(node_environment, tests / "agents" / "package.json", SCRIPTS))
+    for each in made:
+        each.result()
+
+
+if __name__ == "__main__":
+    make_all()

@@ -10,7 +10,6 @@ from typing import Any
 
 from tests.running import Running
 
-SCRIPTS = ("@anthropic-ai/claude-code/install.cjs", "opencode-ai/postinstall.mjs")
 TASK = "Copy the word in word.txt to copy.txt, then count its letters"
 PATCH = "*** Begin Patch\n*** Add File: copy.txt\n+{}\n*** End Patch\n"
 COUNT = "wc -c < copy.txt"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests import spoken
-from tests.agents.agents import CLAUDE_CODE, CODEX, CODEX_CODE, OPENCODE, SCRIPTS, Agent, Place
-from tests.environments import node_environment
+from tests.agents.agents import CLAUDE_CODE, CODEX, CODEX_CODE, OPENCODE, Agent, Place
+from tests.environments import SCRIPTS, node_environment
 from tests.running import Running
 from tests.spoken import Call, Said
 from tests.upstream import Answer, Received, Upstream

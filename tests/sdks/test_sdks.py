@@ -43,6 +43,7 @@ SCHEMA = {
     "additionalProperties": False,
 }
 STATUSES = [400, 404, 429, 500]
+COUNTED = 7
 MODELS = ["model-a", "model-b"]
 TEXT = "Grüezi 🏔 from upstream"
 SAID = {
@@ -114,10 +115,8 @@ class Sdk:
         script = HERE / "drivers" / self.driver
         if script.suffix == ".mjs":
             modules = node_environment(HERE / "package.json")
-            return [
-                "node",
-                str(shutil.copy(str(script), str(modules.parent))),
-            ]  # where it finds them
+            # It finds them from where it stands.
+            return ["node", str(shutil.copy(str(script), str(modules.parent)))]
         if self.environment is None:
             return [sys.executable, str(script)]
         return [str(python_environment(HERE / f"{self.environment}.txt")), str(script)]
@@ -155,7 +154,9 @@ def test_an_sdk_reads_every_case(
     assert read["errors"] == ERRORS[sdk.driver]
     assert read["mid_stream"] == ["Half", True]
     assert read["models"] == MODELS
-    assert sdk.driver.startswith("openai") or read["count"] > 0
+    if not sdk.driver.startswith("openai"):
+        # Where nobody counts, the gateway estimates.
+        assert read["count"] > 0 if vendor == "openai" else read["count"] == COUNTED
 
 
 def _run(sdk: Sdk, gateway: Running, upstream: Upstream, vendor: str) -> dict[str, Any]:
@@ -193,7 +194,7 @@ def _answer(vendor: str, received: Received) -> Answer:
     assert found is not None, received.body
     case = found[1].decode()
     if case == "count":
-        return Json({"input_tokens": 7, "totalTokens": 7})
+        return Json({"input_tokens": COUNTED, "totalTokens": COUNTED})
     if case == "mid_stream":
         return _broken(vendor)
     if case.startswith("error_"):
