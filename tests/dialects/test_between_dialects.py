@@ -27,12 +27,20 @@ MODELS = {"openai": "gpt-5", "anthropic": "claude-sonnet-4-5", "gemini": "gemini
 GONE = ("temperature", "top_p", "top_k")
 # What no vendor of that dialect has: tools that another one runs, its files, its kept answers.
 REFUSED: dict[tuple[str, str], dict[str, int]] = {
-    ("openai", "anthropic"): {"messages[2].content[1]": 1},
-    ("openai", "gemini"): {"tools": 4, "file_id": 1},
-    ("anthropic", "openai"): {"messages": 3},
-    ("anthropic", "gemini"): {"tools": 44, "file_id": 2},
-    ("responses", "openai"): {"background": 4, "previous_response_id": 1, "input[6].type": 1},
+    ("openai", "anthropic"): {"tools[0]": 4, "messages[2].content[1]": 1},
+    ("openai", "gemini"): {"tools[0]": 4, "file_id": 1},
+    ("anthropic", "openai"): {"tools[0]": 14, "messages": 3},
+    ("anthropic", "gemini"): {"tools[0]": 14, "file_id": 2},
+    ("gemini", "openai"): {"tools[0]": 13},
+    ("gemini", "anthropic"): {"tools[0]": 13},
+    ("responses", "openai"): {
+        "tools[0]": 11,
+        "background": 4,
+        "previous_response_id": 1,
+        "input[6].type": 1,
+    },
     ("responses", "anthropic"): {
+        "tools[0]": 11,
         "background": 4,
         "logprobs": 2,
         "messages[2].content[0].content[0]": 1,
@@ -41,9 +49,8 @@ REFUSED: dict[tuple[str, str], dict[str, int]] = {
         "input[6].type": 1,
     },
     ("responses", "gemini"): {
-        "tools": 11,
+        "tools[0]": 11,
         "background": 4,
-        "logprobs": 2,
         "file_id": 1,
         "previous_response_id": 1,
         "input[6].type": 1,

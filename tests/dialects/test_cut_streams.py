@@ -50,6 +50,11 @@ def passed(passage: Passage, parts: list[bytes]) -> bytes:
     return out if passage.failure is not None else out + passage.finish()
 
 
+def noted(learned: Learned) -> bytes:
+    """All that was learned, but for ids that were made up."""
+    return re.sub(rb"call_gw[0-9a-f]+", b"", repr(learned).encode())
+
+
 def ways_to_cut(stream: bytes) -> list[list[bytes]]:
     """Into single bytes, and four times anywhere."""
     ways = [[stream[at : at + 1] for at in range(len(stream))]]
@@ -70,7 +75,8 @@ def test_a_stream_is_translated_the_same(vendor: str, recording: Recording, door
         again = Learned()
         other = translating(vendor, door, again)
         assert without_chance(passed(other, parts)) == without_chance(wanted)
-        assert (again, other.failure) == (learned, passage.failure)
+        assert noted(again) == noted(learned)
+        assert other.failure == passage.failure
 
 
 @pytest.mark.parametrize(("vendor", "recording"), STREAMS, ids=name)
@@ -84,7 +90,8 @@ def test_a_stream_is_overheard_the_same(vendor: str, recording: Recording) -> No
         again = Learned()
         other = Overheard(DIALECTS[vendor].StreamReader(), again, LIMIT)
         assert passed(other, parts) == wanted
-        assert (again, other.failure) == (learned, whole.failure)
+        assert noted(again) == noted(learned)
+        assert other.failure == whole.failure
 
 
 @pytest.mark.parametrize("door", DOORS)
