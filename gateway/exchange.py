@@ -162,7 +162,7 @@ class Exchange:
                 usage.cached_tokens,
                 usage.cache_write_tokens,
                 usage.reasoning_tokens,
-                usage.audio_tokens,
+                usage.input_audio_tokens,
             ), False
         if self.request is None or self.first_byte is None:
             return (None,) * 6, False
