@@ -162,13 +162,14 @@ class Exchange:
                 usage.cached_tokens,
                 usage.cache_write_tokens,
                 usage.reasoning_tokens,
-                usage.audio_tokens,
+                None,
+                None,
             ), False
         if self.request is None or self.first_byte is None:
-            return (None,) * 6, False
+            return (None,) * 7, False
         written = math.ceil(self.learned.delivered / _CHARS_PER_TOKEN)
         read = math.ceil(text_size(self.request.body) / _CHARS_PER_TOKEN)
-        return (read, written, None, None, None, None), True
+        return (read, written, *(None,) * 5), True
 
     def _row(self, seconds: float, usage: tuple[int | None, ...], estimated: bool) -> list[Any]:
         client, request, target, error = self.client, self.request, self.target, self.error
@@ -193,9 +194,13 @@ class Exchange:
             round(seconds * 1000, 3),
             *usage,
             estimated,
+            None,
+            None,
             _text(learned.finish_reason, 60),
             _json(learned.tool_names),
             _json(self.dropped),
+            None,
+            None,
         ]
 
 
