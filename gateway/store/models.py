@@ -206,6 +206,10 @@ class RequestLog(Base):
     """Words for what was out of the ordinary."""
 
 
+LOG_COLUMNS = tuple(column.name for column in RequestLog.__table__.columns if column.name != "id")
+"""A row of the log on its way there is a sequence of their values, JSON as text."""
+
+
 class RequestBody(Base):
     """What was asked and answered, of clients whose `log_bodies` says so."""
 
