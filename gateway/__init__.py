@@ -5,7 +5,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     app, wsgi
     blueprints, commands
     exchange
-    routing, limits, catalogue
+    routing, limits, catalogue, record
     providers, prices, context
     dialects, upstream, store
     chat, conversation, sse, errors, config, extensions, hangup, telemetry

@@ -33,6 +33,7 @@ from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError
 from gateway.hangup import INTERIM, Watched
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
+from gateway.record import CHARS_PER_TOKEN, NOTHING, row, spent
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
@@ -40,7 +41,6 @@ from gateway.telemetry import Ended
 from gateway.upstream import Answer, Silence, read_whole
 
 SILENCE = b""
-_CHARS_PER_TOKEN = 4
 _log = logging.getLogger(__name__)
 
 
@@ -74,6 +74,8 @@ class Exchange:
         "_greenlet",
         "_watched",
         "dropped",
+        "limits",
+        "flags",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -94,6 +96,10 @@ class Exchange:
         self.first_byte: float | None = None
         self.limit_headers: dict[str, str] = {}
         self.dropped: tuple[str, ...] = ()
+        self.limits: list[dict[str, Any]] = []
+        """Those that applied, for the receipt."""
+        self.flags: list[str] = []
+        """What was out of the ordinary."""
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
         self.waits = False
@@ -137,8 +143,8 @@ class Exchange:
         if self._watched is not None:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()
-        usage, estimated = self._usage()
-        target = self.target
+        used = spent(self, self.gateway.prices)
+        usage, target = used.usage or NOTHING, self.target
         self.gateway.metrics.ended(
             Ended(
                 provider=target.provider.id if target else "none",
@@ -146,87 +152,16 @@ class Exchange:
                 status=self.status,
                 seconds=seconds,
                 first_byte=self.first_byte if self.committed else None,
-                input_tokens=usage[0] or 0,
-                output_tokens=usage[1] or 0,
+                input_tokens=usage.input_tokens or 0,
+                output_tokens=usage.output_tokens or 0,
             )
         )
-        self.gateway.ledger.add(self._row(seconds, usage, estimated))
-
-    def _usage(self) -> tuple[tuple[int | None, ...], bool]:
-        """The counts as columns, and whether they are estimated: none are made up for a failure."""
-        usage = self.learned.usage
-        if usage is not None:
-            return (
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cached_tokens,
-                usage.cache_write_tokens,
-                usage.reasoning_tokens,
-                usage.input_audio_tokens,
-            ), False
-        if self.request is None or self.first_byte is None:
-            return (None,) * 6, False
-        written = math.ceil(self.learned.delivered / _CHARS_PER_TOKEN)
-        read = math.ceil(text_size(self.request.body) / _CHARS_PER_TOKEN)
-        return (read, written, None, None, None, None), True
-
-    def _row(self, seconds: float, usage: tuple[int | None, ...], estimated: bool) -> list[Any]:
-        client, request, target, error = self.client, self.request, self.target, self.error
-        learned = self.learned
-        return [
-            self.request_id,
-            _text(self.client_request_id, 200),
-            client.id if client else None,
-            client.name if client else None,
-            int(self.started_at * 1000),
-            self.door,
-            _text(request.model, 255) if request else None,
-            target.provider.id if target else None,
-            _text(target.model, 255) if target else None,
-            request.stream if request else False,
-            self.status,
-            _text(error.code, 80) if error else None,
-            _text(error.message, 1000) if error else None,
-            self.attempts,
-            _json(self.attempt_log),
-            None if self.first_byte is None else round(self.first_byte * 1000, 3),
-            round(seconds * 1000, 3),
-            *usage,
-            estimated,
-            _text(learned.finish_reason, 60),
-            _json(learned.tool_names),
-            _json(self.dropped),
-        ]
-
-
-def _text(value: str | None, size: int) -> str | None:
-    """Text as the log's column takes it; PostgreSQL keeps no NUL."""
-    return value[:size].replace("\0", "\ufffd") if value else None
-
-
-def _json(value: Any) -> str | None:
-    return orjson.dumps(value).decode() if value else None
+        self.gateway.ledger.add(row(self, seconds, used))
 
 
 def estimated_tokens(request: ChatRequest) -> int:
     """What a question's text comes to, where nobody counts it."""
-    return math.ceil(len(request.raw) / _CHARS_PER_TOKEN)
-
-
-def text_size(body: dict[str, Any]) -> int:
-    """Characters of text in a question; images and other data do not count."""
-    size = 0
-    for message in body.get("messages") or ():
-        content = message.get("content")
-        if isinstance(content, str):
-            size += len(content)
-        elif isinstance(content, list):
-            size += sum(len(part["text"]) for part in content if _has_text(part))
-    return size
-
-
-def _has_text(part: dict[str, Any]) -> bool:
-    return isinstance(part.get("text"), str)
+    return math.ceil(len(request.raw) / CHARS_PER_TOKEN)
 
 
 def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterator[bytes]:

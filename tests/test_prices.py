@@ -30,7 +30,8 @@ def priced() -> list[tuple[str, ModelInfo]]:
         for provider in listed
         if provider.id in ours
         for model in provider.models
-        if model.get_prices(NOW).input_mtok is not None
+        if provider.find_model(model.id) is model
+        and model.get_prices(NOW).input_mtok is not None
     ]
 
 
@@ -46,15 +47,16 @@ def price_of(provider: str, model: str) -> Price:
 @st.composite
 def usages(draw: st.DrawFn) -> Usage:
     """Counts as they can be true: what is within another is no more than that."""
-    cached, written, heard, text = (draw(COUNT) for _ in range(4))
+    cached, written, heard, again, text = (draw(COUNT) for _ in range(5))
     reasoned, spoken, drawn, said = (draw(COUNT) for _ in range(4))
     return Usage(
-        input_tokens=cached + written + heard + text,
+        input_tokens=cached + written + heard + again + text,
         output_tokens=reasoned + spoken + drawn + said,
-        cached_tokens=cached,
+        cached_tokens=cached + again,
         cache_write_tokens=written,
         reasoning_tokens=reasoned,
-        input_audio_tokens=heard,
+        input_audio_tokens=heard + again,
+        cached_audio_tokens=again,
         output_audio_tokens=spoken,
         cache_write_1h_tokens=draw(st.integers(0, written)),
         output_image_tokens=drawn,
@@ -70,6 +72,7 @@ def theirs(usage: Usage) -> TheirUsage:
         cache_write_tokens=usage.cache_write_tokens,
         cache_write_1h_tokens=usage.cache_write_1h_tokens,
         input_audio_tokens=usage.input_audio_tokens,
+        cache_audio_read_tokens=usage.cached_audio_tokens,
         output_audio_tokens=usage.output_audio_tokens,
         output_image_tokens=usage.output_image_tokens,
         output_reasoning_tokens=usage.reasoning_tokens,
