@@ -33,19 +33,19 @@ LISTED_AS = {
 }
 """Our providers → theirs. Who is not here has no price but config.yaml's."""
 
-_WITHIN = {
-    "input": None,
-    "cached_input": "input",
-    "cache_write": "input",
-    "cache_write_1h": "cache_write",
-    "input_audio": "input",
-    "cached_audio": "cached_input",
-    "output": None,
-    "reasoning": "output",
-    "output_audio": "output",
-    "output_image": "output",
+_PRICED_AS = {
+    "input": ("input",),
+    "cached_input": ("cached_input", "input"),
+    "cache_write": ("cache_write", "input"),
+    "cache_write_1h": ("cache_write_1h", "cache_write", "input"),
+    "input_audio": ("input_audio", "input"),
+    "cached_audio": ("cached_audio", "cached_input", "input_audio", "input"),
+    "output": ("output",),
+    "reasoning": ("reasoning", "output"),
+    "output_audio": ("output_audio", "output"),
+    "output_image": ("output_image", "output"),
 }
-"""The classes of tokens; one without a price of its own costs what the class around it does."""
+"""The classes of tokens, each with the prices that hold for it: the first that there is."""
 
 _INPUT = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "cached_audio")
 _LISTED_CLASS = {
@@ -82,15 +82,21 @@ class Price:
 
     def cost(self, usage: Usage) -> Decimal | None:
         """US dollars to twelve places; None if something was used that has no price."""
-        rates = self._rates(usage.input_tokens or 0)
-        cost = rates.get("requests", Decimal()) / _THOUSAND
-        cost += rates.get("web_searches", Decimal()) * usage.web_searches / _THOUSAND
+        dollars = self._dollars[self._step(usage)]
+        cost = dollars["requests"]
+        if usage.web_searches:
+            cost += dollars["web_searches"] * usage.web_searches
         for name, tokens in usage.classes().items():
-            rate = _rate(rates, name)
+            rate = dollars[name]
             if rate is None:
                 return None
-            cost += rate * tokens / _MILLION
-        return cost.quantize(_PICO)
+            cost += rate * tokens
+        return cost.quantize(_PICO)  # type: ignore[no-any-return]
+
+    @cached_property
+    def _dollars(self) -> list[dict[str, Any]]:
+        """For each step, what one of anything costs; None where nobody says."""
+        return [_each(rates) for _, rates in self.steps]
 
     def highest(self) -> tuple[int, int]:
         """The most that an input and an output token may cost, in nano-dollars, rounded up."""
@@ -102,7 +108,7 @@ class Price:
             found = [rates[name] for _, rates in self.steps for name in names if name in rates]
             return _nano(max(found, default=Decimal()) / _MILLION)
 
-        return most(_INPUT), most(tuple(name for name in _WITHIN if name not in _INPUT))
+        return most(_INPUT), most(tuple(name for name in _PRICED_AS if name not in _INPUT))
 
     @property
     def per_request(self) -> int:
@@ -112,16 +118,13 @@ class Price:
 
     def told(self, usage: Usage | None = None) -> dict[str, Any]:
         """What is stored with a request: the source, and the rates that hold for it."""
-        rates = self._rates((usage.input_tokens if usage else None) or 0)
+        rates = self.steps[self._step(usage) if usage else 0][1]
         told = {"source": self.source, "model": self.model}
-        return {**told, "usd_per_million": {name: _text(rate) for name, rate in rates.items()}}
+        return {**told, "usd_per_million": {name: f"{rate:f}" for name, rate in rates.items()}}
 
-    def _rates(self, input_tokens: int) -> Rates:
-        chosen = self.steps[0][1]
-        for above, rates in self.steps[1:]:
-            if input_tokens > above:
-                chosen = rates
-        return chosen
+    def _step(self, usage: Usage) -> int:
+        tokens = usage.input_tokens or 0
+        return sum(tokens > above for above, _ in self.steps[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,20 +186,18 @@ _FREE = Price("free", "demo", ((0, {"input": Decimal(), "output": Decimal()}),))
 _DEMO = _Found(_FREE, ModelLimits())
 
 
-def _rate(rates: Rates, name: str | None) -> Decimal | None:
-    while name is not None:
-        if name in rates:
-            return rates[name]
-        name = _WITHIN[name]
-    return None
+def _each(rates: Rates) -> dict[str, Decimal | None]:
+    """The dollars for one token of each class, one request, one search."""
+    each: dict[str, Decimal | None] = {
+        name: next((rates[other] / _MILLION for other in others if other in rates), None)
+        for name, others in _PRICED_AS.items()
+    }
+    extras = ("requests", "web_searches")
+    return {**each, **{name: rates.get(name, Decimal()) / _THOUSAND for name in extras}}
 
 
 def _nano(dollars: Decimal) -> int:
     return int((dollars * _NANO).to_integral_value(ROUND_CEILING))
-
-
-def _text(rate: Decimal) -> str:
-    return f"{rate:f}"
 
 
 # config.yaml's own prices.
@@ -213,7 +214,7 @@ def _own(models: Mapping[str, PriceOverride], model: str) -> PriceOverride | Non
 def _own_price(own: PriceOverride, model: str) -> Price | None:
     if own.input is None:
         return None
-    names = ("requests", *_WITHIN)
+    names = ("requests", *_PRICED_AS)
     rates = {name: rate for name in names if (rate := getattr(own, name, None)) is not None}
     return Price("config.yaml", model, ((0, rates),))
 

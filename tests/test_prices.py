@@ -30,8 +30,7 @@ def priced() -> list[tuple[str, ModelInfo]]:
         for provider in listed
         if provider.id in ours
         for model in provider.models
-        if provider.find_model(model.id) is model
-        and model.get_prices(NOW).input_mtok is not None
+        if provider.find_model(model.id) is model and model.get_prices(NOW).input_mtok is not None
     ]
 
 
