@@ -25,13 +25,13 @@ ROWS = {"zai": "openai-compatible", "cerebras": "openai-compatible"}
 COLUMNS = ("input", "output", "cached", "cache_write", "reasoning", "input_audio", "output_audio")
 # So far apart that no mistake between two classes can cost the same.
 RATES = {
-    "input": 3,
-    "output": 1_000,
+    "input": Decimal(3),
+    "output": Decimal(1_000),
     "cached_input": Decimal("0.000007"),
-    "cache_write": 10_000_019,
-    "cache_write_1h": 300_000_023,
+    "cache_write": Decimal(10_000_019),
+    "cache_write_1h": Decimal(300_000_023),
     "input_audio": Decimal("0.0311"),
-    "output_audio": 77_003,
+    "output_audio": Decimal(77_003),
 }
 
 
@@ -55,12 +55,12 @@ class Told:
         long = (self.found.get("cache_creation") or {}).get("ephemeral_1h_input_tokens", 0)
         heard = counts.get("input_audio", 0)
         costs = (
-            (counts["input"] - cached - written - heard) * Decimal(RATES["input"]),
-            heard * Decimal(RATES["input_audio"]),
-            cached * Decimal(RATES["cached_input"]),
-            (written - long) * Decimal(RATES["cache_write"]),
-            long * Decimal(RATES["cache_write_1h"]),
-            counts["output"] * Decimal(RATES["output"]),
+            (counts["input"] - cached - written - heard) * RATES["input"],
+            heard * RATES["input_audio"],
+            cached * RATES["cached_input"],
+            (written - long) * RATES["cache_write"],
+            long * RATES["cache_write_1h"],
+            counts["output"] * RATES["output"],
         )
         return sum(costs, Decimal()) / 10**6
 
@@ -323,7 +323,13 @@ def _chat_stream(usage: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _responses_stream(usage: dict[str, Any]) -> list[dict[str, Any]]:
-    begun = {"id": "r", "object": "response", "status": "in_progress", "output": [], "usage": None}
+    begun: dict[str, Any] = {
+        "id": "r",
+        "object": "response",
+        "status": "in_progress",
+        "output": [],
+        "usage": None,
+    }
     ended = {**begun, "status": "completed", "usage": usage}
     return [
         {"type": "response.created", "sequence_number": 0, "response": begun},
