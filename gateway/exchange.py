@@ -16,7 +16,7 @@ from typing import Any
 import gevent
 import orjson
 
-from gateway.chat import ChatRequest, Learned
+from gateway.chat import ChatRequest, Learned, Usage
 from gateway.context import Gateway
 from gateway.dialects.openai import usage_of
 from gateway.dialects.passage import Passage
@@ -31,6 +31,7 @@ from gateway.dialects.translation import (
 )
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
 from gateway.hangup import INTERIM, Watched
+from gateway.limits import Call
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
 from gateway.routing import route
@@ -67,7 +68,7 @@ class Exchange:
         "status",
         "error",
         "first_byte",
-        "limit_headers",
+        "call",
         "committed",
         "waits",
         "_gone",
@@ -92,7 +93,8 @@ class Exchange:
         self.status = 500
         self.error: GatewayError | None = None
         self.first_byte: float | None = None
-        self.limit_headers: dict[str, str] = {}
+        self.call: Call | None = None
+        """Its dealings with the client's limits, once the client is known."""
         self.dropped: tuple[str, ...] = ()
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
@@ -138,6 +140,8 @@ class Exchange:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()
         usage, estimated = self._usage()
+        if self.call is not None:
+            self.call.end(self._consumed(usage))
         target = self.target
         self.gateway.metrics.ended(
             Ended(
@@ -154,8 +158,12 @@ class Exchange:
 
     def _usage(self) -> tuple[tuple[int | None, ...], bool]:
         """The counts as columns, and whether they are estimated: none are made up for a failure."""
-        usage = self.learned.usage
+        usage, written = self.learned.usage, math.ceil(self.learned.delivered / _CHARS_PER_TOKEN)
         if usage is not None:
+            # Some vendors tell at a stream's beginning what it has come to so far.
+            cut = not self.learned.ended and written > (usage.output_tokens or 0)
+            if cut:
+                usage = self.learned.usage = replace(usage, output_tokens=written)
             return (
                 usage.input_tokens,
                 usage.output_tokens,
@@ -163,12 +171,17 @@ class Exchange:
                 usage.cache_write_tokens,
                 usage.reasoning_tokens,
                 usage.audio_tokens,
-            ), False
+            ), cut
         if self.request is None or self.first_byte is None:
             return (None,) * 6, False
-        written = math.ceil(self.learned.delivered / _CHARS_PER_TOKEN)
         read = math.ceil(text_size(self.request.body) / _CHARS_PER_TOKEN)
         return (read, written, None, None, None, None), True
+
+    def _consumed(self, usage: tuple[int | None, ...]) -> Usage | None:
+        """What counts against the client's limits; None if nothing does."""
+        if self.request is None or self.request.kind == "count":
+            return None
+        return self.learned.usage or (Usage(*usage[:2]) if self.first_byte is not None else None)
 
     def _row(self, seconds: float, usage: tuple[int | None, ...], estimated: bool) -> list[Any]:
         client, request, target, error = self.client, self.request, self.target, self.error
@@ -264,8 +277,9 @@ def _fail(exchange: Exchange, error: GatewayError) -> None:
 
 def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     """The first answer that a target gives, in their order."""
-    client = exchange.client
-    assert client is not None
+    client, call = exchange.client, exchange.call
+    assert client is not None and call is not None
+    call.read(request)
     way = route(client, request.model, exchange.gateway.ways)
     for reason in way.skipped:
         exchange.attempt_log.append({"skipped": reason})
@@ -294,7 +308,7 @@ def _from_target(
     if request.kind == "count" and target.provider.speaks[0] == "openai":
         yield count_answer(request.dialect, estimated_tokens(request))
         return
-    question = _question(client, request, target)
+    question = _question(client, request, target, _reserved(exchange, request, target))
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
@@ -312,7 +326,22 @@ def _from_target(
             time.sleep(pause or 0)
 
 
-def _question(client: Client, request: ChatRequest, target: Target) -> Question:
+def _reserved(exchange: Exchange, request: ChatRequest, target: Target) -> int | None:
+    """Reserves what the call may use at this target; gives the cap of its output."""
+    assert exchange.call is not None
+    gateway = exchange.gateway
+    return exchange.call.reserve(
+        request,
+        target.provider.id,
+        target.model,
+        getattr(gateway, "prices", None),
+        gateway.settings.limits.default_output_reservation,
+    )
+
+
+def _question(
+    client: Client, request: ChatRequest, target: Target, max_tokens: int | None
+) -> Question:
     """The question as this target gets it. Raises BadRequest for what it cannot honour."""
     provider = target.provider
     if request.kind == "embed":
@@ -321,7 +350,7 @@ def _question(client: Client, request: ChatRequest, target: Target) -> Question:
     if request.kind == "count":
         return provider.write_count(counted(request, dialect, target.model), target.model)
     sent, unsaid = in_dialect(request, dialect, target.model)
-    question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
+    question = provider.write(sent, target.model, client.system_prompt, max_tokens)
     dropped = (*unsaid, *question.dropped)
     if dropped and client.strict_params:
         raise BadRequest(
