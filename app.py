@@ -22,6 +22,7 @@ from gateway.prices import Prices
 from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
+from gateway.store.counter_file import SqliteCounters
 from gateway.store.engine import database_url, engine_options
 from gateway.store.ledger import Ledger
 from gateway.store.shared import Shared
@@ -83,19 +84,20 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _gateway(settings: Settings, vault: Vault) -> Gateway:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    upstream = Upstream(settings.upstream)
+    upstream, metrics = Upstream(settings.upstream), Metrics()
+    counters = SqliteCounters(settings.data_dir / "shared.db")
     return Gateway(
         settings=settings,
         engine=db.engine,
         vault=vault,
         clients=ClientDirectory(db.engine, vault),
-        shared=Shared(settings.data_dir / "shared.db"),
+        shared=Shared(counters, metrics.counters_degraded),
         ledger=Ledger(db.engine, settings.logging),
         upstream=upstream,
         ways=ways(settings),
         prices=Prices(settings),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
-        metrics=Metrics(),
+        metrics=metrics,
     )
 
 

@@ -8,7 +8,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     routing, limits, catalogue, record
     providers, prices, context
     dialects, upstream, store
-    chat, conversation, sse, errors, config, extensions, hangup, telemetry
+    chat, conversation, estimate, sse, errors, config, extensions, hangup, telemetry
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`
 joins the providers and prices to the rest; the catalogue asks the routes.

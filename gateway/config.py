@@ -55,6 +55,7 @@ ENVIRONMENT = {
     "GATEWAY_ADMIN_PASSWORD": "admin.password",
     "GATEWAY_ADMIN_TOKEN": "admin.token",
     "DATABASE_URL": "database.url",
+    "REDIS_URL": "redis.url",
     "HOST": "server.host",
     "PORT": "server.port",
     "WEB_CONCURRENCY": "server.workers",
@@ -93,6 +94,12 @@ def _http_url(value: str | None) -> str | None:
 def _database_url(value: str | None) -> str | None:
     if value is not None and not value.startswith(_DATABASES):
         raise ValueError("a postgresql:// or sqlite:/// address")
+    return value
+
+
+def _redis_url(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"(rediss?|unix)://\S+", value):
+        raise ValueError("a redis:// or rediss:// address")
     return value
 
 
@@ -193,6 +200,23 @@ class Database(Section):
         default=None,
         repr=False,
         description="a postgresql:// or sqlite:/// address; null is gateway.db in data_dir",
+    )
+
+
+class Redis(Section):
+    url: Annotated[str | None, AfterValidator(_redis_url)] = Field(
+        default=None,
+        repr=False,
+        description="a redis:// or rediss:// address; null counts in a file in data_dir",
+    )
+
+
+class Limits(Section):
+    default_output_reservation: int = Field(
+        default=4096,
+        ge=16,
+        le=10**9,
+        description="the most output tokens that a call reserves, and is capped at, under a limit",
     )
 
 
@@ -402,6 +426,8 @@ class Settings(Section):
     )
     server: Server = Field(default=Server(), description="how the gateway listens")
     database: Database = Field(default=Database(), description="where clients and the log are kept")
+    redis: Redis = Field(default=Redis(), description="where limits are counted over several boxes")
+    limits: Limits = Field(default=Limits(), description="how clients' limits are kept")
     admin: Admin = Field(default=Admin(), description="the admin pages and the admin API")
     access: Access = Field(default=Access(), description="callers without a valid key")
     upstream: Upstream = Field(default=Upstream(), description="calls to the providers")

@@ -1,7 +1,6 @@
 """What lives as long as the app, joined in one place; views reach it by `current_gateway`."""
 
 import logging
-import sqlite3
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -17,6 +16,7 @@ from gateway.prices import Prices
 from gateway.providers import Ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
+from gateway.store.counters import StoreAway
 from gateway.store.ledger import Ledger
 from gateway.store.shared import Shared
 from gateway.store.vault import Vault
@@ -55,6 +55,7 @@ class Gateway:
     def start(self) -> None:
         work = (
             self.ledger.run,
+            self.shared.keep,
             self._watch_changes,
             self._watch_hangups,
             self._prune,
@@ -74,7 +75,7 @@ class Gateway:
         while True:
             try:
                 now = self.shared.sequence()
-            except sqlite3.Error:
+            except StoreAway:
                 now = -1
             if now != seen or now == -1:
                 self.clients.forget()

@@ -31,6 +31,7 @@ from gateway.dialects.translation import (
 )
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
 from gateway.hangup import INTERIM, Watched
+from gateway.limits import Call
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
 from gateway.record import CHARS_PER_TOKEN, NOTHING, row, spent
@@ -67,7 +68,7 @@ class Exchange:
         "status",
         "error",
         "first_byte",
-        "limit_headers",
+        "call",
         "committed",
         "waits",
         "_gone",
@@ -94,7 +95,8 @@ class Exchange:
         self.status = 500
         self.error: GatewayError | None = None
         self.first_byte: float | None = None
-        self.limit_headers: dict[str, str] = {}
+        self.call: Call | None = None
+        """Its dealings with the client's limits, once the client is known."""
         self.dropped: tuple[str, ...] = ()
         self.limits: list[dict[str, Any]] = []
         """Those that applied, for the receipt."""
@@ -144,6 +146,10 @@ class Exchange:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()
         used = spent(self, self.gateway.prices)
+        if self.call is not None:
+            self.call.end(used.consumed)
+            self.limits = self.call.told()
+            self.flags += ["overrun"] if self.call.overrun else []
         usage, target = used.usage or NOTHING, self.target
         self.gateway.metrics.ended(
             Ended(
@@ -199,8 +205,9 @@ def _fail(exchange: Exchange, error: GatewayError) -> None:
 
 def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     """The first answer that a target gives, in their order."""
-    client = exchange.client
-    assert client is not None
+    client, call = exchange.client, exchange.call
+    assert client is not None and call is not None
+    call.read(request)
     way = route(client, request.model, exchange.gateway.ways)
     for reason in way.skipped:
         exchange.attempt_log.append({"skipped": reason})
@@ -229,7 +236,7 @@ def _from_target(
     if request.kind == "count" and target.provider.speaks[0] == "openai":
         yield count_answer(request.dialect, estimated_tokens(request))
         return
-    question = _question(client, request, target)
+    question = _question(client, request, target, _reserved(exchange, request, target))
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
@@ -247,7 +254,22 @@ def _from_target(
             time.sleep(pause or 0)
 
 
-def _question(client: Client, request: ChatRequest, target: Target) -> Question:
+def _reserved(exchange: Exchange, request: ChatRequest, target: Target) -> int | None:
+    """Reserves what the call may use at this target; gives the cap of its output."""
+    assert exchange.call is not None
+    gateway = exchange.gateway
+    return exchange.call.reserve(
+        request,
+        target.provider.id,
+        target.model,
+        gateway.prices,
+        gateway.settings.limits.default_output_reservation,
+    )
+
+
+def _question(
+    client: Client, request: ChatRequest, target: Target, max_tokens: int | None
+) -> Question:
     """The question as this target gets it. Raises BadRequest for what it cannot honour."""
     provider = target.provider
     if request.kind == "embed":
@@ -256,7 +278,7 @@ def _question(client: Client, request: ChatRequest, target: Target) -> Question:
     if request.kind == "count":
         return provider.write_count(counted(request, dialect, target.model), target.model)
     sent, unsaid = in_dialect(request, dialect, target.model)
-    question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
+    question = provider.write(sent, target.model, client.system_prompt, max_tokens)
     dropped = (*unsaid, *question.dropped)
     if dropped and client.strict_params:
         raise BadRequest(

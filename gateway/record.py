@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from gateway.store.clients import Client
 
 CHARS_PER_TOKEN = 4
 NOTHING = Usage()
+FREE = Usage(0, 0)
 
 
 class Call(Protocol):
@@ -43,7 +44,7 @@ class Call(Protocol):
 class Spent:
     """What a call used. `usage` None: nothing that anybody counted, and nothing was delivered.
 
-    `cost` None: not known. `estimated`: upstream did not report the counts.
+    `cost` None: not known. `estimated`: upstream did not report the counts, or not all.
     """
 
     usage: Usage | None = None
@@ -51,19 +52,33 @@ class Spent:
     cost: Decimal | None = None
     price: Price | None = None
 
+    @property
+    def consumed(self) -> Usage | None:
+        """What counts against the client's limits."""
+        return None if self.usage is FREE else self.usage
+
 
 def spent(call: Call, prices: Prices) -> Spent:
     """What a call used: as upstream reported it, else by what was asked and delivered."""
-    usage, estimated = call.learned.usage, False
-    if usage is None:
-        if call.request is None or call.first_byte is None:
-            return Spent()
-        usage, estimated = _estimate(call.request, call.learned.delivered), True
-    if call.target is None:
-        return Spent(usage, estimated)
+    if call.request is None or (call.learned.usage is None and call.first_byte is None):
+        return Spent()
+    if call.request.kind == "count":  # no vendor charges for it
+        return Spent(FREE, cost=Decimal())
+    usage, estimated = _usage(call.request, call.learned)
+    assert call.target is not None
     price = prices.of(call.target.provider.id, call.target.model)
-    cost = None if price is None else price.cost(usage)
-    return Spent(usage, estimated, cost, price)
+    return Spent(usage, estimated, price.cost(usage) if price else None, price)
+
+
+def _usage(request: ChatRequest, learned: Learned) -> tuple[Usage, bool]:
+    """The counts, and whether they are estimated."""
+    usage, written = learned.usage, math.ceil(learned.delivered / CHARS_PER_TOKEN)
+    if usage is None:
+        return Usage(math.ceil(text_size(request.body) / CHARS_PER_TOKEN), written), True
+    # Some vendors tell at a stream's beginning what it has come to so far.
+    if not learned.ended and written > (usage.output_tokens or 0):
+        return replace(usage, output_tokens=written), True
+    return usage, False
 
 
 def row(call: Call, seconds: float, spent: Spent) -> list[Any]:
@@ -113,11 +128,6 @@ def _text(value: str | None, size: int) -> str | None:
 
 def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
-
-
-def _estimate(request: ChatRequest, delivered: int) -> Usage:
-    read = math.ceil(text_size(request.body) / CHARS_PER_TOKEN)
-    return Usage(read, math.ceil(delivered / CHARS_PER_TOKEN))
 
 
 def text_size(body: Mapping[str, Any]) -> int:

@@ -129,6 +129,12 @@ class Metrics:
             ("provider", "code"),
             registry=registry,
         )
+        self._degraded = Gauge(
+            "ai_gateway_counters_degraded",
+            "Workers that count by themselves, since the shared counters cannot be used",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self._bound: dict[tuple[str, str, int], _Bound] = {}
         self._models: set[str] = set()
         self._codes: set[str] = set()
@@ -151,6 +157,9 @@ class Metrics:
 
     def upstream_failed(self, provider: str, code: str) -> None:
         self._upstream_errors.labels(provider, _bounded(code, self._codes, _MANY_CODES)).inc()
+
+    def counters_degraded(self, degraded: bool) -> None:
+        self._degraded.set(int(degraded))
 
     def text(self) -> bytes:
         """All workers' figures in Prometheus' text format."""

@@ -231,6 +231,7 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "GATEWAY_ADMIN_PASSWORD": ("${not} filled", "${not} filled"),
     "GATEWAY_ADMIN_TOKEN": ("t" * 32, "t" * 32),
     "DATABASE_URL": ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+    "REDIS_URL": ("redis://127.0.0.1:6379/1", "redis://127.0.0.1:6379/1"),
     "HOST": ("0.0.0.0", "0.0.0.0"),
     "PORT": ("9002", 9002),
     "WEB_CONCURRENCY": ("4", 4),

@@ -6,12 +6,12 @@ from urllib.parse import parse_qs
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 
-from gateway import limits
-from gateway.blueprints.body import read_body
+from gateway.blueprints.body import body_size, read_body
 from gateway.context import Gateway
 from gateway.errors import Forbidden, RateLimited, Unauthenticated
 from gateway.exchange import Exchange
 from gateway.extensions import limiter
+from gateway.limits import Call
 from gateway.store.clients import Client
 
 _KEY_HEADERS = ("HTTP_X_API_KEY", "HTTP_API_KEY", "HTTP_X_GOOG_API_KEY")
@@ -29,7 +29,8 @@ def admitted_body(exchange: Exchange, environ: dict[str, Any]) -> bytes:
     gateway = exchange.gateway
     client = exchange.client = client_of_key(gateway, environ)
     check_standing(client)
-    exchange.limit_headers = limits.admit(client, gateway.shared)
+    exchange.call = Call(client, gateway.shared)
+    exchange.call.admit(body_size(environ))
     return read_body(environ, gateway.settings.server.max_body_mb << 20)
 
 

@@ -170,7 +170,8 @@ def _headers(exchange: Exchange) -> list[tuple[str, str]]:
             headers.append(("x-gateway-dropped-params", _listed(exchange.dropped)))
         if exchange.error is not None and exchange.attempts > 1:
             headers.append(("x-should-retry", "false"))
-    headers += exchange.limit_headers.items()
+    if exchange.call is not None:
+        headers += exchange.call.headers.items()
     return headers
 
 
