@@ -13,6 +13,7 @@ from gateway import commands, config
 from gateway.blueprints import BLUEPRINTS
 from gateway.blueprints.protection import security_headers
 from gateway.blueprints.replies import Reply, door_of, failure
+from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
@@ -96,6 +97,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         upstream=upstream,
         ways=ways(settings),
         prices=Prices(settings),
+        breaker=Breaker(settings.breaker, metrics.breaker),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
         metrics=metrics,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal["chat", "count", "embed"]
+Need = Literal["tools", "images", "json_schema"]
 
 
 @dataclass(slots=True)

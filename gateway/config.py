@@ -284,6 +284,18 @@ class Upstream(Section):
     )
 
 
+class Breaker(Section):
+    failures: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="failures in a row after which a target is passed over",
+    )
+    pause: Timeout = Field(
+        default=30.0, description="seconds until one call tries such a target again"
+    )
+
+
 class Logging(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="the least severity that is logged: debug, info, warning, error"
@@ -431,6 +443,9 @@ class Settings(Section):
     admin: Admin = Field(default=Admin(), description="the admin pages and the admin API")
     access: Access = Field(default=Access(), description="callers without a valid key")
     upstream: Upstream = Field(default=Upstream(), description="calls to the providers")
+    breaker: Breaker = Field(
+        default=Breaker(), description="targets that keep failing, where there are others"
+    )
     logging: Logging = Field(default=Logging(), description="the process's log and the request log")
     metrics: Metrics = Field(default=Metrics(), description="GET /metrics, for Prometheus")
     demo: Demo = Field(default=Demo(), description="the offline demo provider")

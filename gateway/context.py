@@ -10,6 +10,7 @@ from flask import current_app
 from sqlalchemy import Engine
 from werkzeug.local import LocalProxy
 
+from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.hangup import INTERVAL, HangupWatch
 from gateway.prices import Prices
@@ -42,6 +43,7 @@ class Gateway:
     upstream: Upstream
     ways: Ways
     prices: Prices
+    breaker: Breaker
     model_lists: ModelLists
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)

@@ -30,6 +30,7 @@ from gateway.dialects.translation import (
     whole_answer,
 )
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
+from gateway.fallback import fitting, named
 from gateway.hangup import INTERIM, Watched
 from gateway.limits import Call
 from gateway.providers.base import Question, Target
@@ -209,10 +210,13 @@ def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     assert client is not None and call is not None
     call.read(request)
     way = route(client, request.model, exchange.gateway.ways)
-    for reason in way.skipped:
-        exchange.attempt_log.append({"skipped": reason})
+    targets, unfit = fitting(way.targets, request, exchange.gateway.prices)
+    exchange.attempt_log += [{"skipped": reason} for reason in (*way.skipped, *unfit)]
     failure: GatewayError | None = None
-    for target in way.targets:
+    for target in targets:
+        if target is not targets[-1] and not exchange.gateway.breaker.allows(target.place):
+            exchange.attempt_log.append({"skipped": f"{named(target)} keeps failing"})
+            continue
         try:
             yield from _from_target(exchange, client, request, target)
             return
@@ -223,6 +227,8 @@ def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
         except BadRequest as error:
             # What this vendor cannot honour, the next one may; the first refusal is the answer.
             failure = failure or error
+            if len(targets) > 1:
+                exchange.attempt_log.append({"skipped": f"{named(target)}: {error.message}"})
     assert failure is not None
     raise failure
 
@@ -244,8 +250,10 @@ def _from_target(
         exchange.learned = Learned()
         try:
             yield from _attempt(exchange, target, question)
+            exchange.gateway.breaker.answered(target.place)
             return
         except UpstreamError as error:
+            exchange.gateway.breaker.failed(target.place, error)
             pause = _pause(error, tries, settings.max_retry_delay)
             last = tries == settings.max_retries or not error.retryable or pause is None
             _note_failed_attempt(exchange, target, error)

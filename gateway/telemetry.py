@@ -135,6 +135,13 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self._breaker_open = Gauge(
+            "ai_gateway_breaker_open",
+            "Workers that pass a target over because it keeps failing",
+            by_model,
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self._bound: dict[tuple[str, str, int], _Bound] = {}
         self._models: set[str] = set()
         self._codes: set[str] = set()
@@ -160,6 +167,11 @@ class Metrics:
 
     def counters_degraded(self, degraded: bool) -> None:
         self._degraded.set(int(degraded))
+
+    def breaker(self, provider: str, model: str, is_open: bool) -> None:
+        """Notes that a target is passed over, or no longer."""
+        gauge = self._breaker_open.labels(provider, _bounded(model, self._models, _MANY_MODELS))
+        gauge.inc() if is_open else gauge.dec()
 
     def text(self) -> bytes:
         """All workers' figures in Prometheus' text format."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from gateway.chat import ChatRequest
+from gateway.chat import ChatRequest, Need
 from gateway.errors import BadRequest, UpstreamError
 from gateway.providers.failures import judge
 from gateway.providers.quirks import NO_QUIRKS, Draft, Quirks
@@ -32,6 +32,11 @@ class Target:
     model: str
     credentials: Credentials
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The same for all who ask, whatever their keys."""
+        return self.provider.id, self.credentials.base_url, self.model
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -54,7 +59,7 @@ class Provider:
     address. `key`: whether it wants one. `embed_path` None: it has no embeddings. `models_path`
     None: it has no list, `models` stands in for it. `stream_usage`: "ask" (by `stream_options`), or
     "given" (it comes unasked, or may not be asked for). `cap_field`: where an output cap goes if
-    the question names none.
+    the question names none. `lacks`: what none of its models can do.
     """
 
     id: str
@@ -69,6 +74,7 @@ class Provider:
     models: tuple[str, ...] = ()
     stream_usage: Literal["ask", "given"] = "ask"
     cap_field: str = "max_tokens"
+    lacks: frozenset[Need] = frozenset()
     quirks: Quirks = NO_QUIRKS
 
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:

@@ -257,6 +257,7 @@ OPENAI_COMPATIBLE = (
         id="deepseek",
         title="DeepSeek",
         base_url="https://api.deepseek.com",
+        lacks=frozenset({"images", "json_schema"}),
         quirks=Quirks(
             rename={"max_completion_tokens": "max_tokens"},
             words={
