@@ -289,7 +289,7 @@ class Breaker(Section):
         default=5,
         ge=1,
         le=1_000_000,
-        description="failures in a row after which a target is passed over",
+        description="calls that fail in a row, after all tries, before a target is passed over",
     )
     pause: Timeout = Field(
         default=30.0, description="seconds until one call tries such a target again"

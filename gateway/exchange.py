@@ -253,11 +253,11 @@ def _from_target(
             exchange.gateway.breaker.answered(target.place)
             return
         except UpstreamError as error:
-            exchange.gateway.breaker.failed(target.place, error)
             pause = _pause(error, tries, settings.max_retry_delay)
             last = tries == settings.max_retries or not error.retryable or pause is None
             _note_failed_attempt(exchange, target, error)
             if last or exchange.committed:
+                exchange.gateway.breaker.failed(target.place, error)
                 raise
             time.sleep(pause or 0)
 
