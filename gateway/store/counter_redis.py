@@ -31,8 +31,9 @@ from gateway.store.counters import (
     Sheet,
     StoreAway,
     Taken,
-    instant,
     new_holder,
+    overlap,
+    window_at,
 )
 
 _TIMEOUT = 0.2
@@ -230,7 +231,7 @@ class RedisCounters:
             "kept": _KEPT,
             "remembered": _REMEMBERED,
             "ends": [
-                (end.limit.name, instant(end.limit.window, now).number, end.held, end.used)
+                (end.limit.name, window_at(end.limit.window, now).number, end.held, end.used)
                 for end in ends
             ],
         }
@@ -310,12 +311,12 @@ def _mark(name: str) -> str:
 
 def _charge(charge: Charge, now: float) -> tuple[Any, ...]:
     limit = charge.limit
-    moment = instant(limit.window, now)
+    number, _, ends = window_at(limit.window, now)
     return (
         limit.name,
         limit.size,
-        moment.number,
-        moment.overlap,
+        number,
+        overlap(limit.window, ends, now),
         charge.fixed,
         charge.unit,
         charge.held,
