@@ -18,6 +18,7 @@ from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.exchange import new_request_id
 from gateway.extensions import csrf, db, limiter
+from gateway.prices import Prices
 from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
@@ -95,6 +96,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         ledger=Ledger(db.engine, settings.logging),
         upstream=upstream,
         ways=ways(settings),
+        prices=Prices(settings),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
         metrics=metrics,
     )

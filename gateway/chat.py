@@ -30,7 +30,8 @@ class ChatRequest:
 class Usage:
     """Token counts as upstream reported them; None where it said nothing.
 
-    `input_tokens` includes what was cached, `output_tokens` what was reasoned.
+    `input_tokens` includes what was cached or heard, `output_tokens` what was reasoned or spoken.
+    From `cache_write_1h_tokens` on, the counts have no column: only the price looks at them.
     """
 
     input_tokens: int | None = None
@@ -38,7 +39,31 @@ class Usage:
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
-    audio_tokens: int | None = None
+    input_audio_tokens: int | None = None
+    output_audio_tokens: int | None = None
+    cache_write_1h_tokens: int = 0
+    cached_audio_tokens: int = 0
+    output_image_tokens: int = 0
+    web_searches: int = 0
+
+    def classes(self) -> dict[str, int]:
+        """The tokens by what they cost: disjoint, and only those that there are."""
+        cached, written = self.cached_tokens or 0, self.cache_write_tokens or 0
+        heard = max(0, (self.input_audio_tokens or 0) - self.cached_audio_tokens)
+        special = (self.reasoning_tokens or 0, self.output_audio_tokens or 0)
+        counts = {
+            "input": (self.input_tokens or 0) - cached - written - heard,
+            "cached_input": cached - self.cached_audio_tokens,
+            "cached_audio": self.cached_audio_tokens,
+            "cache_write": written - self.cache_write_1h_tokens,
+            "cache_write_1h": self.cache_write_1h_tokens,
+            "input_audio": heard,
+            "output": (self.output_tokens or 0) - sum(special) - self.output_image_tokens,
+            "reasoning": special[0],
+            "output_audio": special[1],
+            "output_image": self.output_image_tokens,
+        }
+        return {name: count for name, count in counts.items() if count > 0}
 
 
 @dataclass(slots=True)

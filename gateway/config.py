@@ -369,6 +369,46 @@ class ProviderCredentials(Section):
     )
 
 
+Rate = Annotated[Decimal | None, Field(ge=0, le=10**9)]
+
+
+class PriceOverride(Section):
+    """What one model costs, in place of what the bundled price list says of it."""
+
+    input: Rate = Field(
+        default=None, description="US dollars per million input tokens; null is the bundled price"
+    )
+    output: Rate = Field(default=None, description="per million output tokens")
+    cached_input: Rate = Field(
+        default=None, description="per million tokens read from a cache; null is as input"
+    )
+    cache_write: Rate = Field(
+        default=None, description="per million tokens written to a cache; null is as input"
+    )
+    cache_write_1h: Rate = Field(
+        default=None, description="those that are kept for an hour; null is as cache_write"
+    )
+    input_audio: Rate = Field(
+        default=None, description="per million tokens of audio heard; null is as input"
+    )
+    output_audio: Rate = Field(
+        default=None, description="per million tokens of audio spoken; null is as output"
+    )
+    requests: Rate = Field(default=None, description="US dollars per thousand requests")
+    context_window: Limit = Field(
+        default=None, description="the most input tokens; null is what the bundled list says"
+    )
+    max_output: Limit = Field(default=None, description="the most output tokens, where known")
+
+    @model_validator(mode="after")
+    def _input_comes_first(self) -> "PriceOverride":
+        rates = (self.output, self.cached_input, self.cache_write, self.cache_write_1h)
+        rest = (*rates, self.input_audio, self.output_audio, self.requests)
+        if self.input is None and any(rate is not None for rate in rest):
+            raise ValueError("a price with its `input`")
+        return self
+
+
 def _known_provider(value: str) -> str:
     if value not in PROVIDER_IDS:
         raise ValueError("a known provider")
@@ -400,10 +440,15 @@ class Settings(Section):
     providers: dict[Annotated[str, AfterValidator(_known_provider)], ProviderCredentials] = Field(
         default={}, description="the gateway's own credentials, by provider"
     )
+    prices: dict[
+        Annotated[str, AfterValidator(_known_provider)], dict[str, PriceOverride] | None
+    ] = Field(
+        default={}, description="prices in place of the bundled list's, by provider and model"
+    )
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "prices", mode="before")
     @classmethod
-    def _no_providers(cls, value: Any) -> Any:
+    def _none_written(cls, value: Any) -> Any:
         return {} if value is None else value
 
     @property
@@ -578,11 +623,15 @@ def _section(key: Key) -> type[Section]:
         return Settings
     if key[0] == "providers":
         return ProviderCredentials
+    if key[0] == "prices":
+        return PriceOverride
     section = Settings.model_fields[str(key[0])].annotation
     return section if isinstance(section, type) and issubclass(section, Section) else Settings
 
 
 def _unknown(key: Key, error: ErrorDetails) -> str:
+    if key[-1] == "[key]" and len(key) > 3:
+        return f"{_dotted(key[:-1])}: not accepted; a model's name as {_TEXT} is"
     if key[-1] == "[key]":
         choice = _choice(key[-2], PROVIDER_IDS, "providers")
         return f"{_dotted(key[:-1])}: no such provider; {choice}"

@@ -12,6 +12,7 @@ from werkzeug.local import LocalProxy
 
 from gateway.config import Settings
 from gateway.hangup import INTERVAL, HangupWatch
+from gateway.prices import Prices
 from gateway.providers import Ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
@@ -40,6 +41,7 @@ class Gateway:
     ledger: Ledger
     upstream: Upstream
     ways: Ways
+    prices: Prices
     model_lists: ModelLists
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)

@@ -16,7 +16,7 @@ from typing import Any
 import gevent
 import orjson
 
-from gateway.chat import ChatRequest, Learned, Usage
+from gateway.chat import ChatRequest, Learned
 from gateway.context import Gateway
 from gateway.dialects.openai import usage_of
 from gateway.dialects.passage import Passage
@@ -34,6 +34,7 @@ from gateway.hangup import INTERIM, Watched
 from gateway.limits import Call
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
+from gateway.record import CHARS_PER_TOKEN, NOTHING, row, spent
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
@@ -41,7 +42,6 @@ from gateway.telemetry import Ended
 from gateway.upstream import Answer, Silence, read_whole
 
 SILENCE = b""
-_CHARS_PER_TOKEN = 4
 _log = logging.getLogger(__name__)
 
 
@@ -75,6 +75,8 @@ class Exchange:
         "_greenlet",
         "_watched",
         "dropped",
+        "limits",
+        "flags",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -96,6 +98,10 @@ class Exchange:
         self.call: Call | None = None
         """Its dealings with the client's limits, once the client is known."""
         self.dropped: tuple[str, ...] = ()
+        self.limits: list[dict[str, Any]] = []
+        """Those that applied, for the receipt."""
+        self.flags: list[str] = []
+        """What was out of the ordinary."""
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
         self.waits = False
@@ -140,10 +146,12 @@ class Exchange:
         if self._watched is not None:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()
-        usage, estimated = self._usage()
+        used = spent(self, self.gateway.prices)
         if self.call is not None:
-            self.call.end(self._consumed(usage))
-        target = self.target
+            self.call.end(used.consumed)
+            self.limits = self.call.told()
+            self.flags += ["overrun"] if self.call.overrun else []
+        usage, target = used.usage or NOTHING, self.target
         self.gateway.metrics.ended(
             Ended(
                 provider=target.provider.id if target else "none",
@@ -151,96 +159,16 @@ class Exchange:
                 status=self.status,
                 seconds=seconds,
                 first_byte=self.first_byte if self.committed else None,
-                input_tokens=usage[0] or 0,
-                output_tokens=usage[1] or 0,
+                input_tokens=usage.input_tokens or 0,
+                output_tokens=usage.output_tokens or 0,
             )
         )
-        self.gateway.ledger.add(self._row(seconds, usage, estimated))
-
-    def _usage(self) -> tuple[tuple[int | None, ...], bool]:
-        """The counts as columns, and whether they are estimated: none are made up for a failure."""
-        usage, written = self.learned.usage, math.ceil(self.learned.delivered / _CHARS_PER_TOKEN)
-        if usage is not None:
-            # Some vendors tell at a stream's beginning what it has come to so far.
-            cut = not self.learned.ended and written > (usage.output_tokens or 0)
-            if cut:
-                usage = self.learned.usage = replace(usage, output_tokens=written)
-            return (
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cached_tokens,
-                usage.cache_write_tokens,
-                usage.reasoning_tokens,
-                usage.audio_tokens,
-            ), cut
-        if self.request is None or self.first_byte is None:
-            return (None,) * 6, False
-        read = math.ceil(text_size(self.request.body) / _CHARS_PER_TOKEN)
-        return (read, written, None, None, None, None), True
-
-    def _consumed(self, usage: tuple[int | None, ...]) -> Usage | None:
-        """What counts against the client's limits; None if nothing does."""
-        if self.request is None or self.request.kind == "count":
-            return None
-        return self.learned.usage or (Usage(*usage[:2]) if self.first_byte is not None else None)
-
-    def _row(self, seconds: float, usage: tuple[int | None, ...], estimated: bool) -> list[Any]:
-        client, request, target, error = self.client, self.request, self.target, self.error
-        learned = self.learned
-        return [
-            self.request_id,
-            _text(self.client_request_id, 200),
-            client.id if client else None,
-            client.name if client else None,
-            int(self.started_at * 1000),
-            self.door,
-            _text(request.model, 255) if request else None,
-            target.provider.id if target else None,
-            _text(target.model, 255) if target else None,
-            request.stream if request else False,
-            self.status,
-            _text(error.code, 80) if error else None,
-            _text(error.message, 1000) if error else None,
-            self.attempts,
-            _json(self.attempt_log),
-            None if self.first_byte is None else round(self.first_byte * 1000, 3),
-            round(seconds * 1000, 3),
-            *usage,
-            estimated,
-            _text(learned.finish_reason, 60),
-            _json(learned.tool_names),
-            _json(self.dropped),
-        ]
-
-
-def _text(value: str | None, size: int) -> str | None:
-    """Text as the log's column takes it; PostgreSQL keeps no NUL."""
-    return value[:size].replace("\0", "\ufffd") if value else None
-
-
-def _json(value: Any) -> str | None:
-    return orjson.dumps(value).decode() if value else None
+        self.gateway.ledger.add(row(self, seconds, used))
 
 
 def estimated_tokens(request: ChatRequest) -> int:
     """What a question's text comes to, where nobody counts it."""
-    return math.ceil(len(request.raw) / _CHARS_PER_TOKEN)
-
-
-def text_size(body: dict[str, Any]) -> int:
-    """Characters of text in a question; images and other data do not count."""
-    size = 0
-    for message in body.get("messages") or ():
-        content = message.get("content")
-        if isinstance(content, str):
-            size += len(content)
-        elif isinstance(content, list):
-            size += sum(len(part["text"]) for part in content if _has_text(part))
-    return size
-
-
-def _has_text(part: dict[str, Any]) -> bool:
-    return isinstance(part.get("text"), str)
+    return math.ceil(len(request.raw) / CHARS_PER_TOKEN)
 
 
 def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterator[bytes]:
@@ -335,7 +263,7 @@ def _reserved(exchange: Exchange, request: ChatRequest, target: Target) -> int |
         request,
         target.provider.id,
         target.model,
-        getattr(gateway, "prices", None),
+        gateway.prices,
         gateway.settings.limits.default_output_reservation,
     )
 

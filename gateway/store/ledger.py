@@ -2,8 +2,6 @@
 
 import logging
 from collections import deque
-from collections.abc import Sequence
-from typing import Any
 
 import gevent
 from gevent.event import Event
@@ -12,10 +10,10 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from gateway.config import Logging
 from gateway.store.engine import reason
-from gateway.store.models import RequestLog
+from gateway.store.log_writer import LogWriter, Row
+from gateway.store.models import LOG_COLUMNS
 
-COLUMNS = tuple(column.name for column in RequestLog.__table__.columns if column.name != "id")
-Row = Sequence[Any]
+COLUMNS = LOG_COLUMNS
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 # A row's own fault; anything else is the database's, which may come to itself.
 _BAD_ROW = (DataError, IntegrityError, ArithmeticError, TypeError, ValueError)
@@ -34,7 +32,7 @@ class Ledger:
         self._settings = settings
         self._rows: deque[Row] = deque()
         self._wake = Event()
-        self._insert = _insert(engine)
+        self._writer = LogWriter(engine)
         self._failing = False
         self._alone = 0
         self.lost = 0
@@ -58,7 +56,7 @@ class Ledger:
         return True
 
     def add(self, row: Row) -> None:
-        """Takes a row, its values in the order of COLUMNS; JSON ones as text."""
+        """Takes a row, in the order of COLUMNS: JSON ones as text, the cost as a decimal."""
         rows = self._rows
         rows.append(row)
         if len(rows) > self._settings.memory_rows:
@@ -84,7 +82,7 @@ class Ledger:
         while self._rows:
             batch = [self._rows.popleft() for _ in range(self._batch_size())]
             try:
-                self._write(batch)
+                self._writer.write(batch)
             except _BAD_ROW as error:
                 self._set_apart(batch, error)
             except BaseException as error:
@@ -105,10 +103,6 @@ class Ledger:
             return 1
         return min(len(self._rows), self._settings.batch_rows)
 
-    def _write(self, batch: list[Row]) -> None:
-        with self._engine.begin() as connection:
-            connection.exec_driver_sql(self._insert, [tuple(row) for row in batch])
-
     def _set_apart(self, batch: list[Row], error: Exception) -> None:
         """A row that no database would take must not keep the others out: each goes alone now."""
         if len(batch) > 1:
@@ -124,12 +118,3 @@ class Ledger:
                 "The request log cannot be written, rows wait in memory: %s", reason(error)
             )
         self._failing = True
-
-
-def _insert(engine: Engine) -> str:
-    mark = "?" if engine.dialect.paramstyle == "qmark" else "%s"
-    marks = ", ".join([mark] * len(COLUMNS))
-    return (
-        f"INSERT INTO request_logs ({', '.join(COLUMNS)}) VALUES ({marks}) "
-        "ON CONFLICT (request_id) DO NOTHING"
-    )

@@ -25,7 +25,8 @@ NO_TOKENS = dict.fromkeys(
         "cached_tokens",
         "cache_write_tokens",
         "reasoning_tokens",
-        "audio_tokens",
+        "input_audio_tokens",
+        "output_audio_tokens",
     ]
 )
 COUNTED = {**NO_TOKENS, "input_tokens": 9, "output_tokens": 4, "estimated": 0}
@@ -162,7 +163,6 @@ class TestTheRowOfAnAnswer:
             cached_tokens=60,
             cache_write_tokens=5,
             reasoning_tokens=30,
-            audio_tokens=7,
             estimated=0,
         )
 

@@ -1,29 +1,13 @@
 """Token counts: as vendors of this dialect report them, and as OpenAI words them."""
 
-from dataclasses import replace
 from typing import Any
 
-from gateway.chat import Usage
 from gateway.conversation import Counted
 from gateway.dialects.openai import usage_of
 from gateway.dialects.openai_chat.native import kept, own, rest
 
 _MOST_TOKENS = 2**53
 _DETAILS = ("prompt_tokens_details", "completion_tokens_details")
-
-
-def read_usage(found: Any) -> Usage | None:
-    """The counts of a `usage` object, in OpenAI's sense; None if it holds none."""
-    usage = usage_of(found)
-    if usage is None:
-        return None
-    cached, reasoning = usage.cached_tokens, usage.reasoning_tokens
-    usage = replace(
-        usage,
-        cached_tokens=_own_cached(found) if cached is None else cached,
-        reasoning_tokens=_count(found.get("reasoning_tokens")) if reasoning is None else reasoning,
-    )
-    return _made_whole(usage, _count(found.get("total_tokens")))
 
 
 def usage_in(body: dict[str, Any]) -> Any:
@@ -36,7 +20,7 @@ def usage_in(body: dict[str, Any]) -> Any:
 
 def counted(found: Any) -> Counted | None:
     """The counts, with all that the vendor says beside them; None if there are none."""
-    usage = read_usage(found)
+    usage = usage_of(found)
     return None if usage is None else Counted(usage, kept(found))
 
 
@@ -52,10 +36,12 @@ def write_usage(counted: Counted) -> dict[str, Any]:
     of_prompt = {
         "cached_tokens": usage.cached_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
+        "audio_tokens": usage.input_audio_tokens,
     }
-    if not said:  # who heard audio is not told apart from who spoke it; here only users speak
-        of_prompt["audio_tokens"] = usage.audio_tokens
-    of_completion = {"reasoning_tokens": usage.reasoning_tokens}
+    of_completion = {
+        "reasoning_tokens": usage.reasoning_tokens,
+        "audio_tokens": usage.output_audio_tokens,
+    }
     for name, details in zip(_DETAILS, (of_prompt, of_completion), strict=True):
         known = {key: count for key, count in details.items() if count is not None}
         members = {**_counts(said.get(name)), **known}
@@ -69,25 +55,6 @@ def _counts(details: Any) -> dict[str, int]:
     if not isinstance(details, dict):
         return {}
     return {name: count for name, value in details.items() if (count := _count(value)) is not None}
-
-
-def _own_cached(found: dict[str, Any]) -> int | None:
-    """Mistral's names for what OpenAI calls prompt_tokens_details.cached_tokens."""
-    details = found.get("prompt_token_details")
-    own = details.get("cached_tokens") if isinstance(details, dict) else None
-    return _count(found.get("num_cached_tokens") if own is None else own)
-
-
-def _made_whole(usage: Usage, total: int | None) -> Usage:
-    """xAI leaves reasoning out of the completion's count, and may leave what was cached out of the
-    prompt's: here both are part of the whole."""
-    prompt, completion = usage.input_tokens or 0, usage.output_tokens or 0
-    cached, reasoning = usage.cached_tokens or 0, usage.reasoning_tokens or 0
-    if reasoning and total == prompt + completion + reasoning:
-        usage = replace(usage, output_tokens=completion + reasoning)
-    if cached > prompt:
-        usage = replace(usage, input_tokens=prompt + cached)
-    return usage
 
 
 def _count(value: Any) -> int | None:

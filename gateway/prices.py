@@ -1,0 +1,264 @@
+"""What a model costs: config.yaml's own prices, else the bundled list of `genai-prices`.
+
+The list takes 5 MB and a tenth of a second, so it is read when the first price is asked for, and
+never by gunicorn's master. Nothing is fetched.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from gateway.chat import Usage
+from gateway.config import PriceOverride, Settings
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, ModelPrice
+
+LISTED_AS = {
+    "anthropic": "anthropic",
+    "azure-openai": "azure",
+    "cohere": "cohere",
+    "deepseek": "deepseek",
+    "gemini": "google",
+    "groq": "groq",
+    "mistral": "mistral",
+    "openai": "openai",
+    "openrouter": "openrouter",
+    "perplexity": "perplexity",
+    "xai": "x-ai",
+}
+"""Our providers → theirs. Who is not here has no price but config.yaml's."""
+
+_PRICED_AS = {
+    "input": ("input",),
+    "cached_input": ("cached_input", "input"),
+    "cache_write": ("cache_write", "input"),
+    "cache_write_1h": ("cache_write_1h", "cache_write", "input"),
+    "input_audio": ("input_audio", "input"),
+    "cached_audio": ("cached_audio", "cached_input", "input_audio", "input"),
+    "output": ("output",),
+    "reasoning": ("reasoning", "output"),
+    "output_audio": ("output_audio", "output"),
+    "output_image": ("output_image", "output"),
+}
+"""The classes of tokens, each with the prices that hold for it: the first that there is."""
+
+_INPUT = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "cached_audio")
+_LISTED_CLASS = {
+    "input": "input_mtok",
+    "cached_input": "cache_read_mtok",
+    "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
+    "input_audio": "input_audio_mtok",
+    "cached_audio": "cache_audio_read_mtok",
+    "output": "output_mtok",
+    "reasoning": "output_reasoning_mtok",
+    "output_audio": "output_audio_mtok",
+    "output_image": "output_image_mtok",
+    "requests": "requests_kcount",
+    "web_searches": "web_searches_kcount",
+}
+_MILLION, _THOUSAND = Decimal(10**6), Decimal(10**3)
+_NANO, _PICO = Decimal(10**9), Decimal("1e-12")
+
+Rates = Mapping[str, Decimal]
+"""US dollars per million tokens of a class, per thousand `requests` and `web_searches`."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """The rates of a model, by how much goes in: the last step whose threshold is passed counts.
+
+    `source`: where they come from; `model`: what it is called there.
+    """
+
+    source: str
+    model: str
+    steps: tuple[tuple[int, Rates], ...]
+
+    def cost(self, usage: Usage) -> Decimal | None:
+        """US dollars to twelve places; None if something was used that has no price."""
+        dollars = self._dollars[self._step(usage)]
+        cost = dollars["requests"]
+        if usage.web_searches:
+            cost += dollars["web_searches"] * usage.web_searches
+        for name, tokens in usage.classes().items():
+            rate = dollars[name]
+            if rate is None:
+                return None
+            cost += rate * tokens
+        return cost.quantize(_PICO)  # type: ignore[no-any-return]
+
+    @cached_property
+    def _dollars(self) -> list[dict[str, Any]]:
+        """For each step, what one of anything costs; None where nobody says."""
+        return [_each(rates) for _, rates in self.steps]
+
+    def highest(self) -> tuple[int, int]:
+        """The most that an input and an output token may cost, in nano-dollars, rounded up."""
+        return self._highest
+
+    @cached_property
+    def _highest(self) -> tuple[int, int]:
+        def most(names: tuple[str, ...]) -> int:
+            found = [rates[name] for _, rates in self.steps for name in names if name in rates]
+            return _nano(max(found, default=Decimal()) / _MILLION)
+
+        return most(_INPUT), most(tuple(name for name in _PRICED_AS if name not in _INPUT))
+
+    @property
+    def per_request(self) -> int:
+        """What each request costs besides its tokens, in nano-dollars, rounded up."""
+        found = [rates.get("requests", Decimal()) for _, rates in self.steps]
+        return _nano(max(found) / _THOUSAND)
+
+    def told(self, usage: Usage | None = None) -> dict[str, Any]:
+        """What is stored with a request: the source, and the rates that hold for it."""
+        rates = self.steps[self._step(usage) if usage else 0][1]
+        told = {"source": self.source, "model": self.model}
+        return {**told, "usd_per_million": {name: f"{rate:f}" for name, rate in rates.items()}}
+
+    def _step(self, usage: Usage) -> int:
+        tokens = usage.input_tokens or 0
+        return sum(tokens > above for above, _ in self.steps[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """What is known of a model's size, in tokens."""
+
+    context_window: int | None = None
+    max_output: int | None = None
+
+
+class Prices:
+    """The price of each provider's model. Pairs that were asked for are remembered."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._own = {provider: own or {} for provider, own in settings.prices.items()}
+        self._clock = clock
+        self._known: dict[tuple[str, str], _Found] = {}
+
+    def of(self, provider_id: str, model: str) -> Price | None:
+        """The price that holds now; None if it is not known."""
+        return self._found(provider_id, model).price
+
+    def limits_of(self, provider_id: str, model: str) -> ModelLimits:
+        return self._found(provider_id, model).limits
+
+    def _found(self, provider_id: str, model: str) -> "_Found":
+        key = (provider_id, model)
+        found = self._known.get(key)
+        now = self._clock()
+        if found is None or now >= found.until:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            found = self._known[key] = self._look_up(provider_id, model, now)
+        return found
+
+    def _look_up(self, provider_id: str, model: str, now: float) -> "_Found":
+        own = _own(self._own.get(provider_id, {}), model)
+        listed = _DEMO if provider_id == "demo" else _UNKNOWN
+        if provider_id in LISTED_AS:
+            listed = _listed(LISTED_AS[provider_id], model, now)
+        if own is None:
+            return listed
+        price = _own_price(own, model) or listed.price
+        window = own.context_window or listed.limits.context_window
+        return _Found(price, ModelLimits(window, own.max_output), listed.until)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    price: Price | None
+    limits: ModelLimits
+    until: float = float("inf")
+
+
+_MOST_KNOWN = 10_000
+_MINUTE = 60
+_UNKNOWN = _Found(None, ModelLimits())
+_FREE = Price("free", "demo", ((0, {"input": Decimal(), "output": Decimal()}),))
+_DEMO = _Found(_FREE, ModelLimits())
+
+
+def _each(rates: Rates) -> dict[str, Decimal | None]:
+    """The dollars for one token of each class, one request, one search."""
+    each: dict[str, Decimal | None] = {
+        name: next((rates[other] / _MILLION for other in others if other in rates), None)
+        for name, others in _PRICED_AS.items()
+    }
+    extras = ("requests", "web_searches")
+    return {**each, **{name: rates.get(name, Decimal()) / _THOUSAND for name in extras}}
+
+
+def _nano(dollars: Decimal) -> int:
+    return int((dollars * _NANO).to_integral_value(ROUND_CEILING))
+
+
+# config.yaml's own prices.
+
+
+def _own(models: Mapping[str, PriceOverride], model: str) -> PriceOverride | None:
+    """The override of this very name, else the longest one that ends in `*`."""
+    if model in models:
+        return models[model]
+    fitting = [name for name in models if name.endswith("*") and model.startswith(name[:-1])]
+    return models[max(fitting, key=len)] if fitting else None
+
+
+def _own_price(own: PriceOverride, model: str) -> Price | None:
+    if own.input is None:
+        return None
+    names = ("requests", *_PRICED_AS)
+    rates = {name: rate for name in names if (rate := getattr(own, name, None)) is not None}
+    return Price("config.yaml", model, ((0, rates),))
+
+
+# The bundled list.
+
+
+def _listed(provider_id: str, model: str, now: float) -> _Found:
+    from genai_prices import __version__, data_snapshot
+
+    try:
+        _, found = data_snapshot.get_snapshot().find_provider_model(model, None, provider_id, None)
+    except LookupError:
+        return _UNKNOWN
+    price = _listed_price(found, now, f"genai-prices {__version__}")
+    # A price may change by the date or the time of day; never within a minute.
+    until = (now // _MINUTE + 1) * _MINUTE if isinstance(found.prices, list) else float("inf")
+    return _Found(price, ModelLimits(found.context_window), until)
+
+
+def _listed_price(found: "ModelInfo", now: float, source: str) -> Price | None:
+    prices = found.get_prices(datetime.fromtimestamp(now, UTC))
+    if prices.input_mtok is None:
+        return None  # it is paid by the hour, the page or the picture
+    starts = sorted({0, *(tier.start for price in vars(prices).values() for tier in _tiers(price))})
+    steps = tuple((start, _rates_above(prices, start)) for start in starts)
+    return Price(source, found.id, steps)
+
+
+def _rates_above(prices: "ModelPrice", start: int) -> dict[str, Decimal]:
+    return {
+        name: _rate_above(price, start)
+        for name, listed in _LISTED_CLASS.items()
+        if (price := getattr(prices, listed)) is not None
+    }
+
+
+def _rate_above(price: Any, start: int) -> Decimal:
+    rate: Decimal = getattr(price, "base", price)
+    for tier in _tiers(price):
+        if start >= tier.start > 0:
+            rate = tier.price
+    return rate
+
+
+def _tiers(price: Any) -> list[Any]:
+    return getattr(price, "tiers", [])

@@ -1,0 +1,98 @@
+"""Writes batches of the request log: its rows, and what they add up to, in one transaction."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, select
+from sqlalchemy.exc import OperationalError
+
+from gateway.store.models import LOG_COLUMNS, RequestLog
+from gateway.store.rollups import as_rows, roll_up, upsert
+from gateway.store.sqlite import BUSY_SECONDS
+
+Row = Sequence[Any]
+_REQUEST_ID = LOG_COLUMNS.index("request_id")
+_COST = LOG_COLUMNS.index("cost_usd")
+_LOCK_TRY = 0.005
+
+
+class LogWriter:
+    """A batch is written whole or not at all, and each row once, however often it is given."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._insert = _insert(engine)
+        self._upsert = upsert(engine)
+
+    def write(self, batch: Sequence[Row]) -> None:
+        rows = [_plain(row) for row in batch]
+        if not self._written(rows):
+            # Some are there already: of a write that looked as if it had failed, or of a spool
+            # that was read before. It takes a look at the log, so it is not done beforehand.
+            rows = self._new(rows)
+            if rows and not self._written(rows):
+                raise OperationalError("rows appeared meanwhile", None, Exception("rows appeared"))
+
+    def _written(self, rows: list[tuple[Any, ...]]) -> bool:
+        """False, and nothing is written, if the log holds one of them already."""
+        with _transaction(self._engine) as connection:
+            if connection.exec_driver_sql(self._insert, rows).rowcount != len(rows):
+                connection.rollback()
+                return False
+            connection.exec_driver_sql(self._upsert, list(as_rows(roll_up(rows))))
+            return True
+
+    def _new(self, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        by_id = {row[_REQUEST_ID]: row for row in rows}
+        with self._engine.connect() as connection:
+            for found in connection.scalars(_KNOWN, {"ids": list(by_id)}):
+                del by_id[found]
+        return list(by_id.values())
+
+
+_KNOWN = select(RequestLog.request_id).where(
+    RequestLog.request_id.in_(bindparam("ids", expanding=True))
+)
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _lock(connection)
+        yield connection
+        connection.commit()
+
+
+def _lock(connection: Connection) -> None:
+    """Waits for its turn without SQLite's own wait, which would stop the whole worker."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOCK_TRY)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
+
+
+def _plain(row: Row) -> tuple[Any, ...]:
+    """As every driver takes it: SQLite's knows no decimals."""
+    cost = row[_COST]
+    return tuple(row) if cost is None else (*row[:_COST], f"{cost:f}", *row[_COST + 1 :])
+
+
+def _insert(engine: Engine) -> str:
+    mark = "?" if engine.dialect.paramstyle == "qmark" else "%s"
+    marks = ", ".join([mark] * len(LOG_COLUMNS))
+    return (
+        f"INSERT INTO request_logs ({', '.join(LOG_COLUMNS)}) VALUES ({marks}) "
+        "ON CONFLICT (request_id) DO NOTHING"
+    )
