@@ -24,6 +24,7 @@ from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
 from gateway.store.counter_file import SqliteCounters
+from gateway.store.counters import Counters
 from gateway.store.engine import database_url, engine_options
 from gateway.store.ledger import Ledger
 from gateway.store.shared import Shared
@@ -86,7 +87,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _gateway(settings: Settings, vault: Vault) -> Gateway:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     upstream, metrics = Upstream(settings.upstream), Metrics()
-    counters = SqliteCounters(settings.data_dir / "shared.db")
+    counters = _counters(settings)
     return Gateway(
         settings=settings,
         engine=db.engine,
@@ -101,6 +102,15 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
         metrics=metrics,
     )
+
+
+def _counters(settings: Settings) -> Counters:
+    if settings.redis.url is None:
+        return SqliteCounters(settings.data_dir / "shared.db")
+    # Only who has a Redis pays for its client.
+    from gateway.store.counter_redis import RedisCounters
+
+    return RedisCounters(settings.redis.url)
 
 
 def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:

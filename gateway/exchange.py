@@ -142,7 +142,8 @@ class Exchange:
             self._greenlet.throw(ClientHungUp("The client hung up"))
 
     def settle(self) -> None:
-        """Records the exchange, once."""
+        """Settles and records the exchange, once."""
+        self.waits = False  # for upstream; nobody may interrupt what is done now
         if self._watched is not None:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()

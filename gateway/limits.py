@@ -92,8 +92,10 @@ _MONEY = (
 )
 _ALL = (*_REQUESTS, _CALLS, _TOKENS, _INPUT, _OUTPUT, *_MONEY)
 _KINDS = {kind.field: kind for kind in _ALL}
-_REQUEST_FIELDS = tuple(kind.field for kind in _REQUESTS)
-_TOKEN_FIELDS = (_TOKENS.field, _INPUT.field, _OUTPUT.field)
+_COUNTED = {
+    **{kind.field: "requests" for kind in _REQUESTS},
+    **{kind.field: "tokens" for kind in (_TOKENS, _INPUT, _OUTPUT)},
+}
 _MONEY_FIELDS = tuple(kind.field for kind in _MONEY)
 
 
@@ -152,6 +154,7 @@ class Call:
     __slots__ = (
         "_client",
         "_counted",
+        "_ends",
         "_hold",
         "_input",
         "_plan",
@@ -168,6 +171,7 @@ class Call:
         self._shared = shared
         self._plan = plan_of(client)
         self._states: dict[str, State] = {}
+        self._ends: Sequence[Settled] = ()
         self._hold: Hold | None = None
         self._price: Price | None = None
         self._input = 0
@@ -245,10 +249,10 @@ class Call:
             return
         used = self._used(usage) if usage else {}
         ends = [Settled(limit, held, used.get(limit.name, 0)) for limit, held in hold.amounts]
-        self.overrun = self.overrun or any(end.used > end.held for end in ends)
-        for limit, held, spent in ends:
-            state = self._states[limit.name]
-            self._states[limit.name] = state._replace(used=state.used - held + spent)
+        for _, held, spent in ends:
+            if spent > held:
+                self.overrun = True
+        self._ends = ends
         self._shared.settle(hold, ends)
 
     def end(self, usage: Usage | None) -> None:
@@ -262,13 +266,17 @@ class Call:
 
     def told(self) -> list[dict[str, Any]]:
         """The limits that applied, and what is left of each."""
+        states = dict(self._states)
+        for limit, held, spent in self._ends:
+            state = states[limit.name]
+            states[limit.name] = state._replace(used=state.used - held + spent)
         return [
             {
                 "limit": name,
                 "size": _amount(name, state.limit.size),
                 "left": _amount(name, state.remaining),
             }
-            for name, state in self._states.items()
+            for name, state in states.items()
         ]
 
     def _priced(
@@ -311,7 +319,9 @@ class Call:
             (need,) = (one.fixed + one.unit * least for one in charges if one.limit.name == name)
             self._refuse(taken.refused, taken.states, need)
         self._counted, self.refused, self._hold = True, False, taken.hold
-        self._states.update((state.limit.name, state) for state in taken.states)
+        self._ends = ()
+        for state in taken.states:
+            self._states[state.limit.name] = state
         self.headers |= _headers(taken.states)
         return taken.units
 
@@ -336,14 +346,16 @@ class Call:
 
 def _headers(states: Sequence[State]) -> dict[str, str]:
     """`x-ratelimit-*` of the limit with the least room: one on requests, and one on tokens."""
+    nearest: dict[str, State] = {}
+    for state in states:
+        noun = _COUNTED.get(state.limit.name)
+        if noun is not None and (noun not in nearest or _room(state) < _room(nearest[noun])):
+            nearest[noun] = state
     headers: dict[str, str] = {}
-    for noun, fields in (("requests", _REQUEST_FIELDS), ("tokens", _TOKEN_FIELDS)):
-        found = [state for state in states if state.limit.name in fields]
-        if found:
-            state = min(found, key=_room)
-            headers[f"x-ratelimit-limit-{noun}"] = str(state.limit.size)
-            headers[f"x-ratelimit-remaining-{noun}"] = str(state.remaining)
-            headers[f"x-ratelimit-reset-{noun}"] = duration(state.resets_in)
+    for noun, state in nearest.items():
+        headers[f"x-ratelimit-limit-{noun}"] = str(state.limit.size)
+        headers[f"x-ratelimit-remaining-{noun}"] = str(state.remaining)
+        headers[f"x-ratelimit-reset-{noun}"] = duration(state.resets_in)
     return headers
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.redis_server import RedisServer
 from tests.running import Running
 from tests.upstream import Upstream
 
@@ -34,3 +35,9 @@ def key(gateway: Running, upstream: Upstream) -> str:
         provider_base_url=upstream.base_url,
         provider_api_key="upstream-key",
     )
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server

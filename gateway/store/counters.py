@@ -147,24 +147,40 @@ class Counters(Protocol):
 # The rule.
 
 
-class Instant(NamedTuple):
-    """A moment as a window sees it."""
+class Window(NamedTuple):
+    """One of the windows that follow each other, in seconds since the epoch."""
 
     number: int
-    overlap: float
-    resets_in: float
+    begins: float
+    ends: float
 
 
-def instant(window: int, now: float) -> Instant:
-    if window > 0:
-        part = now % window
-        overlap = 1 - part / window if window < DAY else 0.0
-        return Instant(int(now // window), overlap, window - part)
-    if window == GAUGE:
-        return Instant(0, 0.0, 0.0)
+_windows: dict[int, Window] = {}
+
+
+def window_at(length: int, now: float) -> Window:
+    """The window of that length (or MONTH, GAUGE) in which a moment lies."""
+    found = _windows.get(length)
+    if found is None or not found.begins <= now < found.ends:
+        found = _windows[length] = _window(length, now)
+    return found
+
+
+def _window(length: int, now: float) -> Window:
+    if length > 0:
+        number = int(now // length)
+        return Window(number, number * length, (number + 1) * length)
+    if length == GAUGE:
+        return Window(0, -math.inf, math.inf)
     year, month, *_ = time.gmtime(now)
+    begins = calendar.timegm((year, month, 1, 0, 0, 0))
     ends = calendar.timegm((year + month // 12, month % 12 + 1, 1, 0, 0, 0))
-    return Instant(year * 12 + month, 0.0, ends - now)
+    return Window(year * 12 + month, begins, ends)
+
+
+def overlap(length: int, ends: float, now: float) -> float:
+    """The part of the last window that counts: none but in rates."""
+    return (ends - now) / length if 0 < length < DAY else 0.0
 
 
 def at(bucket: Bucket | None, number: int) -> Bucket:
@@ -185,45 +201,54 @@ def take(
 ) -> tuple[Taken, tuple[tuple[Limit, int], ...]]:
     """Reserves and spends in the sheet if every charge fits; gives the amounts held, too."""
     found = [_stand(sheet, charge.limit, now) for charge in charges]
-    units, full = wanted, []
-    for charge, (bucket, counted, moment) in zip(charges, found, strict=True):
-        room = charge.limit.size - counted - charge.fixed
-        if room < charge.unit * least or room < 0:
-            full.append(_state(charge, bucket, counted, moment, least))
-        elif charge.unit:
-            units = min(units, room // charge.unit)
-    if full:
-        return Taken(tuple(_states(charges, found)), 0, max(full, key=_longest)), ()
+    units, fits = wanted, True
+    for (limit, fixed, unit, _), (_, counted, _) in zip(charges, found, strict=True):
+        room = limit.size - counted - fixed
+        if room < 0 or room < unit * least:
+            fits = False
+        elif unit:
+            units = min(units, room // unit)
+    if not fits:
+        return _refused(charges, found, least), ()
     states, amounts = [], []
-    for charge, (bucket, counted, moment) in zip(charges, found, strict=True):
-        amount = charge.fixed + charge.unit * units
+    for charge, (bucket, counted, resets_in) in zip(charges, found, strict=True):
+        limit, fixed, unit, held = charge
+        amount = fixed + unit * units
         number, used, previous, reserved = bucket
-        if charge.held:
-            amounts.append((charge.limit, amount))
+        if held:
+            amounts.append((limit, amount))
             reserved += amount
         else:
             used += amount
-        sheet[charge.limit.name] = [number, used, previous, reserved]
-        states.append(State(charge.limit, counted + amount, reserved, 0.0, moment.resets_in))
+        sheet[limit.name] = [number, used, previous, reserved]
+        states.append(State(limit, counted + amount, reserved, 0.0, resets_in))
     return Taken(tuple(states), units), tuple(amounts)
 
 
+def _refused(charges: Sequence[Charge], found: "Sequence[_Standing]", least: int) -> Taken:
+    states, full = [], []
+    for (limit, fixed, unit, _), standing in zip(charges, found, strict=True):
+        states.append(_state(limit, fixed, standing))
+        at_least = _state(limit, fixed + unit * least, standing)
+        if at_least.frees_in:
+            full.append(at_least)
+    return Taken(tuple(states), 0, max(full, key=_longest))
+
+
 def look(sheet: Sheet, limits: Sequence[Limit], now: float) -> Taken:
-    charges = [Charge(limit, 1) for limit in limits]
-    found = [_stand(sheet, limit, now) for limit in limits]
-    states = tuple(_states(charges, found))
+    states = tuple(_state(limit, 1, _stand(sheet, limit, now)) for limit in limits)
     full = [state for state in states if state.frees_in]
     return Taken(states, refused=max(full, key=_longest) if full else None)
 
 
 def settle(sheet: Sheet, ends: Sequence[Settled], now: float, *, held: bool) -> None:
     """Books what was used, and gives back what was held if the store still holds it."""
-    for limit, amount, used in ends:
-        bucket = list(at(sheet.get(limit.name), instant(limit.window, now).number))
-        bucket[1] = max(0, bucket[1] + used)
+    for limit, amount, spent in ends:
+        bucket = at(sheet.get(limit.name), window_at(limit.window, now).number)
+        number, used, previous, reserved = bucket
         if held:
-            bucket[3] -= amount
-        sheet[limit.name] = bucket
+            reserved -= amount
+        sheet[limit.name] = [number, max(0, used + spent), previous, reserved]
 
 
 def release(sheet: Sheet, amounts: Mapping[str, int]) -> None:
@@ -232,32 +257,26 @@ def release(sheet: Sheet, amounts: Mapping[str, int]) -> None:
         sheet[name][3] -= amount
 
 
-_Standing = tuple[Bucket, int, Instant]
+_Standing = tuple[Bucket, int, float]  # what counts of it, and when its window ends
 
 
 def _stand(sheet: Sheet, limit: Limit, now: float) -> _Standing:
-    moment = instant(limit.window, now)
-    bucket = at(sheet.get(limit.name), moment.number)
+    now_number, _, ends = window_at(limit.window, now)
+    bucket = at(sheet.get(limit.name), now_number)
     number, used, previous, reserved = bucket
     counted = used + reserved
     if previous and 0 < limit.window < DAY:
-        overlap = moment.overlap if number == moment.number else 1.0
-        counted += math.ceil(previous * overlap)
-    return bucket, counted, moment
+        part = overlap(limit.window, ends, now) if number == now_number else 1.0
+        counted += math.ceil(previous * part)
+    return bucket, counted, ends - now
 
 
-def _states(charges: Sequence[Charge], found: Sequence[_Standing]) -> list[State]:
-    return [
-        _state(charge, *standing, least=0) for charge, standing in zip(charges, found, strict=True)
-    ]
-
-
-def _state(charge: Charge, bucket: Bucket, counted: int, moment: Instant, least: int) -> State:
-    limit, need = charge.limit, charge.fixed + charge.unit * least
+def _state(limit: Limit, need: int, standing: _Standing) -> State:
+    bucket, counted, resets_in = standing
     frees_in = 0.0
     if counted + need > limit.size:
-        frees_in = _frees_in(limit, bucket, limit.size - need, moment.resets_in)
-    return State(limit, counted, bucket[3], frees_in, moment.resets_in)
+        frees_in = _frees_in(limit, bucket, limit.size - need, resets_in)
+    return State(limit, counted, bucket[3], frees_in, resets_in)
 
 
 def _frees_in(limit: Limit, bucket: Bucket, room: int, resets_in: float) -> float:

@@ -73,6 +73,10 @@ class Shared:
         except StoreAway as error:
             self._degrade(error)
             self._owed.append((hold, ends))
+        except BaseException:
+            # Interrupted; to settle twice does no harm.
+            self._owed.append((hold, ends))
+            raise
 
     def give_back(self, owner: int, limits: Sequence[Limit]) -> None:
         """Takes one off each counter: the call was refused after it had been counted."""

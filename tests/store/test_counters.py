@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.store.counter_file import SqliteCounters
+from gateway.store.counter_redis import RedisCounters
 from gateway.store.counters import (
     DAY,
     DEAD_AFTER,
@@ -31,6 +32,7 @@ from gateway.store.counters import (
     StoreAway,
     Taken,
 )
+from tests.redis_server import RedisServer
 
 NOON = 1_800_000_000.0 // DAY * DAY + DAY / 2
 MINUTE, HOUR = 60, 3600
@@ -38,9 +40,15 @@ OWNER = 7
 _names = count()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def counters(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Counters]:
-    made = MemoryCounters() if request.param == "memory" else SqliteCounters(tmp_path / "counters")
+    made: Counters = MemoryCounters()
+    if request.param == "sqlite":
+        made = SqliteCounters(tmp_path / "counters")
+    elif request.param == "redis":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        server.clear()
+        made = RedisCounters(server.url)
     yield made
     made.close()
 
@@ -365,16 +373,6 @@ class TestWhateverComes:
                 if first.refused is not None:
                     assert take(counters, limits, now) == first
 
-    @quickly
-    @given(sizes=st.lists(sizes, min_size=1, max_size=3), steps=steps)
-    def test_all_backends_agree(self, tmp_path: Path, sizes: list[int], steps: Steps) -> None:
-        limits = [
-            limit(size, window) for size, window in zip(sizes, (MINUTE, HOUR, DAY), strict=False)
-        ]
-        memory = MemoryCounters()
-        with closing(SqliteCounters(tmp_path / "counters")) as file:
-            assert list(walk(memory, limits, steps)) == list(walk(file, limits, steps))
-
 
 LIMITS = (
     Limit("requests", 30, MINUTE),
@@ -451,11 +449,18 @@ class TestWhateverIsReserved:
     @quickly
     @given(script=scripts, excess=st.integers(0, 2))
     def test_all_backends_agree(
-        self, tmp_path: Path, script: list[tuple[Any, ...]], excess: int
+        self,
+        tmp_path: Path,
+        redis_server: RedisServer,
+        script: list[tuple[Any, ...]],
+        excess: int,
     ) -> None:
+        expected = list(play(MemoryCounters(), script, excess))
         with closing(SqliteCounters(tmp_path / f"counters {next(_names)}")) as file:
-            expected = list(play(MemoryCounters(), script, excess))
             assert list(play(file, script, excess)) == expected
+        redis_server.clear()
+        with closing(RedisCounters(redis_server.url)) as remote:
+            assert list(play(remote, script, excess)) == expected
         for _, _, _, standing in expected:
             assert all(0 <= one.reserved <= one.used for states in standing for one in states)
 
