@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.postgres import Postgres
 from tests.running import Running
 from tests.upstream import Upstream
 
@@ -34,3 +35,9 @@ def key(gateway: Running, upstream: Upstream) -> str:
         provider_base_url=upstream.base_url,
         provider_api_key="upstream-key",
     )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as running:
+        yield running

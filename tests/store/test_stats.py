@@ -6,6 +6,7 @@ from sqlalchemy import Engine, event, insert
 
 from gateway.store.models import RequestLog
 from gateway.store.stats import latest_requests
+from tests.store.conftest import on_sqlite
 
 
 def log(engine: Engine, *moments: int) -> None:
@@ -45,6 +46,7 @@ def test_a_call_that_got_no_model_shows_what_it_asked_for(engine: Engine) -> Non
     assert latest_requests(engine, 1)[0].model == "gpt-9"
 
 
+@on_sqlite
 def test_the_index_is_read_and_nothing_sorted(engine: Engine) -> None:
     log(engine, *range(100))
     plans: list[str] = []
