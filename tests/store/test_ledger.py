@@ -11,10 +11,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from gateway.config import Settings
-from gateway.store.ledger import COLUMNS, Ledger
+from gateway.store.ledger import Ledger
 from tests.store.conftest import on_sqlite
-
-REQUIRED = {"started_at": 0, "door": "openai", "streamed": False, "status": 200, "attempts": 1}
+from tests.store.log_rows import row
 
 
 @pytest.fixture
@@ -28,11 +27,6 @@ def lock(settings: Settings) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(settings.data_dir / "gateway.db", isolation_level=None)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         yield lock
-
-
-def row(request_id: str, **values: Any) -> list[Any]:
-    known = {**REQUIRED, "total_ms": 1.0, "estimated": False, "request_id": request_id, **values}
-    return [known.get(name) for name in COLUMNS]
 
 
 def written(engine: Engine) -> list[str]:
