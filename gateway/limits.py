@@ -136,6 +136,22 @@ def limits_of(client: Client) -> tuple[Limit, ...]:
     return _limits(client, *_ALL)
 
 
+def standing(client: Client, shared: Shared) -> list[dict[str, Any]]:
+    """Where each of a client's limits stands now."""
+    limits = limits_of(client)
+    return [
+        {
+            "limit": state.limit.name,
+            "size": _figure(state.limit.name, state.limit.size),
+            "used": _figure(state.limit.name, state.used - state.reserved),
+            "reserved": _figure(state.limit.name, state.reserved),
+            "left": _figure(state.limit.name, state.remaining),
+            "resets_in": None if state.limit.window == GAUGE else round(state.resets_in, 3),
+        }
+        for state in (shared.look(client.id, limits).states if limits else ())
+    ]
+
+
 def _limits(client: Client, *kinds: _Kind) -> tuple[Limit, ...]:
     return tuple(
         Limit(kind.field, _size(value), kind.window)
@@ -273,8 +289,8 @@ class Call:
         return [
             {
                 "limit": name,
-                "size": _amount(name, state.limit.size),
-                "left": _amount(name, state.remaining),
+                "size": _figure(name, state.limit.size),
+                "left": _figure(name, state.remaining),
             }
             for name, state in states.items()
         ]
@@ -403,6 +419,11 @@ def _amount(field: str, amount: int) -> int | str:
         return amount
     whole, _, part = f"{Decimal(amount) / _NANO:.9f}".partition(".")
     return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
+def _figure(field: str, amount: int) -> int | float:
+    """An amount as programs read it: dollars for budgets."""
+    return amount / 10**9 if field in _MONEY_FIELDS else amount
 
 
 def duration(seconds: float) -> str:

@@ -120,7 +120,9 @@ class Price:
         """What is stored with a request: the source, and the rates that hold for it."""
         rates = self.steps[self._step(usage) if usage else 0][1]
         told = {"source": self.source, "model": self.model}
-        return {**told, "usd_per_million": {name: f"{rate:f}" for name, rate in rates.items()}}
+        tokens = {name: f"{rates[name]:f}" for name in rates if name in _PRICED_AS}
+        others = {name: f"{rates[name]:f}" for name in rates if name not in _PRICED_AS}
+        return {**told, "usd_per_million": tokens, **_if_any("usd_per_thousand", others)}
 
     def _step(self, usage: Usage) -> int:
         tokens = usage.input_tokens or 0
@@ -194,6 +196,10 @@ def _each(rates: Rates) -> dict[str, Decimal | None]:
     }
     extras = ("requests", "web_searches")
     return {**each, **{name: rates.get(name, Decimal()) / _THOUSAND for name in extras}}
+
+
+def _if_any(name: str, found: dict[str, str]) -> dict[str, Any]:
+    return {name: found} if found else {}
 
 
 def _nano(dollars: Decimal) -> int:

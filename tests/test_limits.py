@@ -367,7 +367,7 @@ class TestASettlement:
         assert call.told() == [
             {"limit": "rate_limit_day", "size": 5, "left": 4},
             {"limit": "quota_output_tokens_day", "size": 100, "left": 50},
-            {"limit": "budget_usd_day", "size": "$1.50", "left": "$1.40"},
+            {"limit": "budget_usd_day", "size": 1.5, "left": 1.4},
         ]
 
 

@@ -46,6 +46,11 @@ class Ledger:
         """Whether the last batch could not be written."""
         return self._failing
 
+    def waiting_row(self, request_id: str) -> Row | None:
+        """The row of a call that is not yet written; the newest are looked at first."""
+        place = LOG_COLUMNS.index("request_id")
+        return next((row for row in reversed(self._rows) if row[place] == request_id), None)
+
     def is_reachable(self) -> bool:
         """Whether the database answers now."""
         try:
