@@ -11,6 +11,7 @@ import click
 from flask import Flask
 from flask.cli import with_appcontext
 
+from gateway import price_list
 from gateway.context import current_gateway
 from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.extensions import db
@@ -35,8 +36,9 @@ def register(app: Flask) -> None:
 def prepare_() -> None:
     """Make the installation ready to serve.
 
-    Applies migrations and makes the secret key, the first admin and a demo client. It runs by
-    itself before each start; on an installation that is up to date it changes nothing.
+    Applies migrations, makes the secret key, the first admin and a demo client, and unpacks the
+    price list. It runs by itself before each start; on an installation that is up to date it
+    changes nothing.
 
     If the password or the key that it prints got lost: reset-password, rotate-key demo.
     """
@@ -44,6 +46,8 @@ def prepare_() -> None:
         prepare(current_gateway.settings, click.echo)
     except MigrationFailed as error:
         raise click.ClickException(str(error)) from error
+    if not price_list.is_written(current_gateway.settings.data_dir):
+        price_list.write(current_gateway.settings.data_dir)
 
 
 class FieldsCommand(click.Command):

@@ -1,37 +1,20 @@
-"""What a model costs: config.yaml's own prices, else the bundled list of `genai-prices`.
+"""What a model costs: config.yaml's own prices, else the list that `genai-prices` brings along.
 
-The list takes 5 MB and a tenth of a second, so it is read when the first price is asked for, and
-never by gunicorn's master. Nothing is fetched.
+Nothing is fetched.
 """
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gateway import price_list
 from gateway.chat import Usage
 from gateway.config import PriceOverride, Settings
-
-if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice
-
-LISTED_AS = {
-    "anthropic": "anthropic",
-    "azure-openai": "azure",
-    "cohere": "cohere",
-    "deepseek": "deepseek",
-    "gemini": "google",
-    "groq": "groq",
-    "mistral": "mistral",
-    "openai": "openai",
-    "openrouter": "openrouter",
-    "perplexity": "perplexity",
-    "xai": "x-ai",
-}
-"""Our providers → theirs. Who is not here has no price but config.yaml's."""
 
 _PRICED_AS = {
     "input": ("input",),
@@ -48,22 +31,10 @@ _PRICED_AS = {
 """The classes of tokens, each with the prices that hold for it: the first that there is."""
 
 _INPUT = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "cached_audio")
-_LISTED_CLASS = {
-    "input": "input_mtok",
-    "cached_input": "cache_read_mtok",
-    "cache_write": "cache_write_mtok",
-    "cache_write_1h": "cache_write_1h_mtok",
-    "input_audio": "input_audio_mtok",
-    "cached_audio": "cache_audio_read_mtok",
-    "output": "output_mtok",
-    "reasoning": "output_reasoning_mtok",
-    "output_audio": "output_audio_mtok",
-    "output_image": "output_image_mtok",
-    "requests": "requests_kcount",
-    "web_searches": "web_searches_kcount",
-}
 _MILLION, _THOUSAND = Decimal(10**6), Decimal(10**3)
 _NANO, _PICO = Decimal(10**9), Decimal("1e-12")
+
+_log = logging.getLogger(__name__)
 
 Rates = Mapping[str, Decimal]
 """US dollars per million tokens of a class, per thousand `requests` and `web_searches`."""
@@ -141,6 +112,7 @@ class Prices:
     """The price of each provider's model. Pairs that were asked for are remembered."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        self._data_dir = settings.data_dir
         self._own = {provider: own or {} for provider, own in settings.prices.items()}
         self._clock = clock
         self._known: dict[tuple[str, str], _Found] = {}
@@ -164,14 +136,22 @@ class Prices:
 
     def _look_up(self, provider_id: str, model: str, now: float) -> "_Found":
         own = _own(self._own.get(provider_id, {}), model)
-        listed = _DEMO if provider_id == "demo" else _UNKNOWN
-        if provider_id in LISTED_AS:
-            listed = _listed(LISTED_AS[provider_id], model, now)
+        listed = self._listed(provider_id, model, now)
         if own is None:
             return listed
         price = _own_price(own, model) or listed.price
         window = own.context_window or listed.limits.context_window
         return _Found(price, ModelLimits(window, own.max_output), listed.until)
+
+    def _listed(self, provider_id: str, model: str, now: float) -> "_Found":
+        if provider_id not in price_list.LISTED_AS:
+            return _DEMO if provider_id == "demo" else _UNKNOWN
+        try:
+            found = price_list.find(self._data_dir, provider_id, model)
+        except (OSError, ValueError) as error:
+            _log.warning("The price list cannot be read: %s", type(error).__name__)
+            return _Found(None, ModelLimits(), now + _MINUTE)
+        return _UNKNOWN if found is None else _listed(found, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,43 +208,16 @@ def _own_price(own: PriceOverride, model: str) -> Price | None:
 # The bundled list.
 
 
-def _listed(provider_id: str, model: str, now: float) -> _Found:
-    from genai_prices import __version__, data_snapshot
-
-    try:
-        _, found = data_snapshot.get_snapshot().find_provider_model(model, None, provider_id, None)
-    except LookupError:
-        return _UNKNOWN
-    price = _listed_price(found, now, f"genai-prices {__version__}")
-    # A price may change by the date or the time of day; never within a minute.
-    until = (now // _MINUTE + 1) * _MINUTE if isinstance(found.prices, list) else float("inf")
-    return _Found(price, ModelLimits(found.context_window), until)
+def _listed(found: price_list.Model, now: float) -> _Found:
+    steps = price_list.price_at(found, datetime.fromtimestamp(now, UTC))
+    price = Price(f"genai-prices {price_list.list_version()}", found["id"], _read(steps))
+    # A price may change by the day or the hour; never within a minute.
+    until = (now // _MINUTE + 1) * _MINUTE if price_list.changes(found) else float("inf")
+    return _Found(price if steps else None, ModelLimits(found["window"]), until)
 
 
-def _listed_price(found: "ModelInfo", now: float, source: str) -> Price | None:
-    prices = found.get_prices(datetime.fromtimestamp(now, UTC))
-    if prices.input_mtok is None:
-        return None  # it is paid by the hour, the page or the picture
-    starts = sorted({0, *(tier.start for price in vars(prices).values() for tier in _tiers(price))})
-    steps = tuple((start, _rates_above(prices, start)) for start in starts)
-    return Price(source, found.id, steps)
-
-
-def _rates_above(prices: "ModelPrice", start: int) -> dict[str, Decimal]:
-    return {
-        name: _rate_above(price, start)
-        for name, listed in _LISTED_CLASS.items()
-        if (price := getattr(prices, listed)) is not None
-    }
-
-
-def _rate_above(price: Any, start: int) -> Decimal:
-    rate: Decimal = getattr(price, "base", price)
-    for tier in _tiers(price):
-        if start >= tier.start > 0:
-            rate = tier.price
-    return rate
-
-
-def _tiers(price: Any) -> list[Any]:
-    return getattr(price, "tiers", [])
+def _read(steps: list[list[Any]] | None) -> tuple[tuple[int, Rates], ...]:
+    return tuple(
+        (above, {name: Decimal(rate) for name, rate in rates.items()})
+        for above, rates in steps or ()
+    )

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from genai_prices import Usage as TheirUsage
@@ -13,14 +15,19 @@ from hypothesis import strategies as st
 
 from gateway.chat import Usage
 from gateway.config import PriceOverride, Settings
-from gateway.prices import LISTED_AS, ModelLimits, Price, Prices
+from gateway.price_list import LISTED_AS, find, is_written, list_version, price_at, write
+from gateway.prices import ModelLimits, Price, Prices
 
 NOW = datetime(2026, 11, 1, 12, 34, 56, tzinfo=UTC)
 COUNT = st.integers(0, 3_000_000)
 
 
+FOLDER = TemporaryDirectory()
+DATA = Path(FOLDER.name)
+
+
 def prices(**own: dict[str, PriceOverride]) -> Prices:
-    return Prices(Settings(prices={**own}), clock=NOW.timestamp)
+    return Prices(Settings(data_dir=DATA, prices={**own}), clock=NOW.timestamp)
 
 
 def priced() -> list[tuple[str, ModelInfo]]:
@@ -226,10 +233,61 @@ def test_a_price_that_changes_with_the_day_is_looked_up_again() -> None:
     change = model.prices[-1].constraint.start_date  # type: ignore[union-attr]
     midnight = datetime(change.year, change.month, change.day, tzinfo=UTC).timestamp()
     now = [midnight - 1]
-    book = Prices(Settings(), clock=lambda: now[0])
+    book = Prices(Settings(data_dir=DATA), clock=lambda: now[0])
     before = book.of(provider, model.id)
     now[0] = midnight
     assert before is not None and before != book.of(provider, model.id)
+
+
+@pytest.mark.parametrize("provider", LISTED_AS)
+def test_a_name_finds_what_the_package_finds(provider: str) -> None:
+    snapshot = data_snapshot.get_snapshot()
+    theirs = snapshot.find_provider(None, LISTED_AS[provider], None)
+    own = [model.id for model in theirs.models]
+    others = [model.id for one in listed for model in one.models]
+    ids = [*own[:: len(own) // 40 + 1], *others[::100]]
+    names = [*ids, *(f"{one}-20251211" for one in ids), *(one.upper() for one in ids), "nobody"]
+    for name in names:
+        wanted = theirs.find_model(name, all_providers=snapshot.providers)
+        found = find(DATA, provider, name)
+        assert (found and found["id"]) == (wanted and wanted.id), name
+        assert (found and found["window"]) == (wanted and wanted.context_window), name
+
+
+BY_THE_HOUR = [
+    (provider, model)
+    for provider, model in PRICED
+    if isinstance(model.prices, list)
+    and any(hasattr(one.constraint, "start_time") for one in model.prices)
+]
+
+
+@pytest.mark.parametrize("hour", range(24))
+def test_a_price_by_the_hour_is_the_packages(hour: int) -> None:
+    moment = datetime(2025, 3, 1, hour, 30, tzinfo=UTC)
+    assert BY_THE_HOUR
+    for provider, model in BY_THE_HOUR:
+        steps = price_at(find(DATA, provider, model.id) or {}, moment)
+        assert steps is not None
+        wanted = model.get_prices(moment).input_mtok
+        assert Decimal(steps[0][1]["input"]) == getattr(wanted, "base", wanted)
+
+
+def test_the_list_is_written_once_for_each_version(tmp_path: Path) -> None:
+    old = tmp_path / "prices" / "0.0.1"
+    old.mkdir(parents=True)
+    assert not is_written(tmp_path)
+    write(tmp_path)
+    assert is_written(tmp_path) and not old.exists()
+    write(tmp_path)
+    assert [one.name for one in (tmp_path / "prices").iterdir()] == [list_version()]
+
+
+def test_a_list_that_cannot_be_read_is_no_price(tmp_path: Path) -> None:
+    (tmp_path / "prices" / list_version()).mkdir(parents=True)
+    book = Prices(Settings(data_dir=tmp_path))
+    assert book.of("openai", "gpt-4o") is None
+    assert book.of("demo", "demo") is not None
 
 
 def test_the_list_is_still_as_it_was_read_here() -> None:
