@@ -356,6 +356,51 @@ class TestACap:
         assert upstream.requests[0].json.get("max_tokens") == sent
 
 
+TEXT = [{"role": "user", "content": "Hello"}]
+DOORS = {
+    "openai": ("/v1/chat/completions", {"model": "m", "messages": TEXT, "n": 1}),
+    "anthropic": ("/v1/messages", {"model": "m", "max_tokens": 300, "messages": TEXT}),
+    "responses": ("/v1/responses", {"model": "m", "input": "Hello", "max_output_tokens": 300}),
+    "gemini": (
+        "/v1beta/models/m:generateContent",
+        {
+            "contents": [{"role": "user", "parts": [{"text": "Hello"}]}],
+            "generationConfig": {"maxOutputTokens": 300},
+        },
+    ),
+}
+
+
+class TestEveryDoor:
+    """Goes the same way."""
+
+    @pytest.mark.parametrize("door", DOORS)
+    def test_is_capped_and_settled(self, fleet: Fleet, upstream: Upstream, door: str) -> None:
+        upstream.always(Json(completion()))
+        one = fleet.new_client(upstream, quota_output_tokens_day=100, tokens_per_minute=10**6)
+        path, body = DOORS[door]
+        with Caller(fleet.gateway) as caller:
+            caller.send(request(one.key, body, path=path))
+            answer = caller.answer()
+        assert answer.status == 200, answer.body
+        assert answer.headers["x-ratelimit-limit-tokens"] == "100"
+        assert answer.headers["x-ratelimit-remaining-tokens"] == "0"
+        sent = upstream.requests[0].json
+        assert sent.get("max_completion_tokens", sent.get("max_tokens")) == 100
+        assert one.settled()["quota_output_tokens_day"] == 4
+
+    @pytest.mark.parametrize("door", DOORS)
+    def test_is_refused_in_its_own_words(self, fleet: Fleet, upstream: Upstream, door: str) -> None:
+        one = fleet.new_client(upstream, quota_output_tokens_day=1, max_output_tokens=50)
+        path, body = DOORS[door]
+        with Caller(fleet.gateway) as caller:
+            caller.send(request(one.key, body, path=path))
+            answer = caller.answer()
+        assert answer.status == 429
+        assert "1 output tokens per day (UTC)" in answer.json["error"]["message"]
+        assert not upstream.requests
+
+
 def test_an_input_that_is_too_long_is_refused_and_costs_nothing(
     fleet: Fleet, upstream: Upstream
 ) -> None:
@@ -399,6 +444,26 @@ def test_a_killed_workers_reservations_are_freed_and_anothers_are_kept(
     assert used["max_concurrent"] == 0
     rows = fleet.gateway.rows(kept, client_id=one.number)
     assert used["quota_output_tokens_day"] == sum(row["output_tokens"] for row in rows)
+
+
+def test_an_end_in_good_order_settles_what_it_cuts(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.always(Sse(chunks(["1234 5678"] * 5), hang=4))
+    with Running(tmp_path, {"server": {"graceful_timeout": 1}}) as gateway:
+        with closing(SqliteCounters(gateway.data / "shared.db")) as counters:
+            one = Fleet(gateway, counters).new_client(
+                upstream, max_concurrent=5, quota_output_tokens_day=10**6
+            )
+            with Caller(gateway) as caller:
+                caller.send(request(one.key, STREAMED))
+                caller.head()
+                assert one.standing()["max_concurrent"] == (1, 1)
+                gateway.stop()
+            (row,) = gateway.rows(1, client_id=one.number)
+            assert row["output_tokens"] > 0
+            assert one.standing() == {
+                "max_concurrent": (0, 0),
+                "quota_output_tokens_day": (row["output_tokens"], 0),
+            }
 
 
 def owner(gateway: Running, caller: Caller) -> int:
