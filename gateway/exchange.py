@@ -35,7 +35,7 @@ from gateway.hangup import INTERIM, Watched
 from gateway.limits import Call
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
-from gateway.record import CHARS_PER_TOKEN, NOTHING, row, spent
+from gateway.record import CHARS_PER_TOKEN, NOTHING, Spent, row, spent
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
@@ -148,8 +148,14 @@ class Exchange:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()
         used = spent(self, self.gateway.prices)
+        try:
+            if self.call is not None:
+                self.call.end(used.consumed)
+        finally:  # a worker that is ending may interrupt even this
+            self._record(seconds, used)
+
+    def _record(self, seconds: float, used: Spent) -> None:
         if self.call is not None:
-            self.call.end(used.consumed)
             self.limits = self.call.told()
             self.flags += ["overrun"] if self.call.overrun else []
         usage, target = used.usage or NOTHING, self.target

@@ -120,7 +120,10 @@ class Shared:
     def keep(self) -> None:
         """Keeps this worker's holds, frees those of workers that are gone; never ends."""
         while True:
-            self.tend()
+            try:
+                self.tend()
+            except Exception:  # who stops to beat loses what its calls hold
+                _log.exception("An error in keeping the shared counters")
             time.sleep(LOOK_EVERY)
 
     def tend(self) -> None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,12 @@ class Limited:
 
     def __init__(self, fleet: Fleet, key: str, number: int, fields: dict[str, Any]) -> None:
         self._fleet = fleet
-        self._number = number
+        self.number = number
         self._fields = fields
         self.key = key
 
     def standing(self) -> dict[str, tuple[int, int]]:
-        return self._fleet.standing(self._number, self._fields)
+        return self._fleet.standing(self.number, self._fields)
 
     def ask(self, **fields: Any) -> Answered:
         return self._fleet.gateway.chat(self.key, {**QUESTION, **fields})
@@ -79,7 +80,11 @@ def fleet(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
     folder = tmp_path_factory.mktemp(request.param)
-    settings: dict[str, Any] = {"upstream": {"max_retries": 0}}
+    prices = {"priced": {"input": 10, "output": 100}, "free": {"input": 0, "output": 0}}
+    settings: dict[str, Any] = {
+        "upstream": {"max_retries": 0},
+        "prices": {"openai-compatible": prices},
+    }
     with ExitStack() as stack:
         if request.param == "redis":
             server = stack.enter_context(RedisServer(folder / "redis"))
@@ -109,6 +114,29 @@ def together(calls: int, ask: Callable[[], Answered]) -> list[Answered]:
         return [one.result() for one in [threads.submit(ask) for _ in range(calls)]]
 
 
+@pytest.mark.parametrize("besides", [{}, {"max_concurrent": 1000, "tokens_per_minute": 10**9}])
+def test_a_hundred_a_minute_are_a_hundred_of_a_thousand(
+    fleet: Fleet, upstream: Upstream, besides: dict[str, int]
+) -> None:
+    upstream.always(Json(completion()))
+    one = fleet.new_client(upstream, rate_limit_minute=100, **besides)
+    if (left := 60 - time.time() % 60) < 25:
+        time.sleep(left)  # the next minute lets its own share through, as it should
+
+    def twenty(_: int) -> list[int]:
+        with Caller(fleet.gateway) as caller:
+            statuses = []
+            for _ in range(20):
+                caller.send(request(one.key, QUESTION))
+                statuses.append(caller.answer().status)
+            return statuses
+
+    with ThreadPoolExecutor(50) as threads:
+        statuses = Counter(status for some in threads.map(twenty, range(50)) for status in some)
+    assert statuses == {200: 100, 429: 900}
+    assert len(upstream.requests) == 100
+
+
 def test_a_quota_of_output_tokens_is_never_passed(fleet: Fleet, upstream: Upstream) -> None:
     upstream.always(obedient)
     one = fleet.new_client(upstream, quota_output_tokens_day=10_000)
@@ -117,13 +145,53 @@ def test_a_quota_of_output_tokens_is_never_passed(fleet: Fleet, upstream: Upstre
     assert statuses.keys() <= {200, 429} and statuses[200] >= 20
     used = one.settled()["quota_output_tokens_day"]
     assert 0 < used <= 10_000
-    rows = fleet.gateway.rows(CALLS, client_id=one._number)
+    rows = fleet.gateway.rows(CALLS, client_id=one.number)
     assert sum(row["output_tokens"] or 0 for row in rows) == used
     for answer in answers:
         if answer.status == 429:
             assert answer.error["code"] == "quota_exceeded"
             assert "10000 output tokens per day (UTC)" in answer.error["message"]
             assert answer.headers["x-ratelimit-limit-tokens"] == "10000"
+
+
+def test_a_budget_is_never_passed(fleet: Fleet, upstream: Upstream) -> None:
+    upstream.always(obedient)
+    one = fleet.new_client(upstream, budget_usd_day=1, budget_usd_month=50)
+    asked = {"model": "priced", "stream": True, "max_tokens": 500}
+    answers = together(CALLS, lambda: one.ask(**asked))
+    statuses = Counter(answer.status for answer in answers)
+    assert statuses.keys() <= {200, 429} and statuses[200] >= 15
+    used = one.settled()
+    rows = fleet.gateway.rows(CALLS, client_id=one.number)
+    costs = [Decimal(str(row["cost_usd"])) for row in rows if row["status"] == 200]
+    assert len(costs) == statuses[200]
+    assert 0 < sum(costs) <= 1
+    assert used == dict.fromkeys(used, int(sum(costs) * 10**9))
+    for answer in answers:
+        if answer.status == 429:
+            assert answer.error["code"] == "budget_exceeded"
+            assert "$1.00 per day (UTC)" in answer.error["message"]
+
+
+class TestAModelWithoutAPrice:
+    def test_is_refused_under_a_budget(self, fleet: Fleet, upstream: Upstream) -> None:
+        one = fleet.new_client(upstream, budget_usd_month=1, rate_limit_day=5)
+        answer = one.ask()
+        assert (answer.status, answer.error["code"]) == (400, "unpriced_model")
+        assert "`test-model`" in answer.error["message"]
+        assert set(one.settled().values()) == {0}
+        assert not upstream.requests
+
+    def test_is_allowed_where_the_client_says_so(self, fleet: Fleet, upstream: Upstream) -> None:
+        upstream.always(Json(completion()))
+        one = fleet.new_client(upstream, budget_usd_month=1, allow_unpriced=True)
+        assert one.ask().status == 200
+
+    def test_gives_way_to_one_that_has(self, fleet: Fleet, upstream: Upstream) -> None:
+        upstream.always(Json(completion()))
+        one = fleet.new_client(upstream, budget_usd_month=1, fallback_models=["free"])
+        answer = one.ask()
+        assert (answer.status, answer.headers["x-gateway-model"]) == (200, "free")
 
 
 def test_fifty_calls_without_a_cap_fit_into_a_quota_of_a_million(
@@ -193,7 +261,7 @@ class TestWhateverTheEnding:
         one.ask(stream=streamed)
         used = one.settled()
         found = used["quota_input_tokens_day"], used["quota_output_tokens_day"]
-        (row,) = fleet.gateway.rows(1, client_id=one._number)
+        (row,) = fleet.gateway.rows(1, client_id=one.number)
         assert found == (row["input_tokens"] or 0, row["output_tokens"] or 0)
         assert found == tokens
         assert used["rate_limit_day"] == 1
@@ -207,7 +275,7 @@ class TestWhateverTheEnding:
             next(caller.blocks(headers))
             assert one.standing()["max_concurrent"] == (1, 1)
         used = one.settled()
-        (row,) = fleet.gateway.rows(1, client_id=one._number)
+        (row,) = fleet.gateway.rows(1, client_id=one.number)
         assert (row["status"], row["estimated"]) == (499, 1)
         assert used["quota_output_tokens_day"] == row["output_tokens"] > 0
 
@@ -288,6 +356,51 @@ class TestACap:
         assert upstream.requests[0].json.get("max_tokens") == sent
 
 
+TEXT = [{"role": "user", "content": "Hello"}]
+DOORS = {
+    "openai": ("/v1/chat/completions", {"model": "m", "messages": TEXT, "n": 1}),
+    "anthropic": ("/v1/messages", {"model": "m", "max_tokens": 300, "messages": TEXT}),
+    "responses": ("/v1/responses", {"model": "m", "input": "Hello", "max_output_tokens": 300}),
+    "gemini": (
+        "/v1beta/models/m:generateContent",
+        {
+            "contents": [{"role": "user", "parts": [{"text": "Hello"}]}],
+            "generationConfig": {"maxOutputTokens": 300},
+        },
+    ),
+}
+
+
+class TestEveryDoor:
+    """Goes the same way."""
+
+    @pytest.mark.parametrize("door", DOORS)
+    def test_is_capped_and_settled(self, fleet: Fleet, upstream: Upstream, door: str) -> None:
+        upstream.always(Json(completion()))
+        one = fleet.new_client(upstream, quota_output_tokens_day=100, tokens_per_minute=10**6)
+        path, body = DOORS[door]
+        with Caller(fleet.gateway) as caller:
+            caller.send(request(one.key, body, path=path))
+            answer = caller.answer()
+        assert answer.status == 200, answer.body
+        assert answer.headers["x-ratelimit-limit-tokens"] == "100"
+        assert answer.headers["x-ratelimit-remaining-tokens"] == "0"
+        sent = upstream.requests[0].json
+        assert sent.get("max_completion_tokens", sent.get("max_tokens")) == 100
+        assert one.settled()["quota_output_tokens_day"] == 4
+
+    @pytest.mark.parametrize("door", DOORS)
+    def test_is_refused_in_its_own_words(self, fleet: Fleet, upstream: Upstream, door: str) -> None:
+        one = fleet.new_client(upstream, quota_output_tokens_day=1, max_output_tokens=50)
+        path, body = DOORS[door]
+        with Caller(fleet.gateway) as caller:
+            caller.send(request(one.key, body, path=path))
+            answer = caller.answer()
+        assert answer.status == 429
+        assert "1 output tokens per day (UTC)" in answer.json["error"]["message"]
+        assert not upstream.requests
+
+
 def test_an_input_that_is_too_long_is_refused_and_costs_nothing(
     fleet: Fleet, upstream: Upstream
 ) -> None:
@@ -329,8 +442,28 @@ def test_a_killed_workers_reservations_are_freed_and_anothers_are_kept(
                 assert b"[DONE]" in b"".join(caller.blocks(head))
     used = one.settled()
     assert used["max_concurrent"] == 0
-    rows = fleet.gateway.rows(kept, client_id=one._number)
+    rows = fleet.gateway.rows(kept, client_id=one.number)
     assert used["quota_output_tokens_day"] == sum(row["output_tokens"] for row in rows)
+
+
+def test_an_end_in_good_order_settles_what_it_cuts(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.always(Sse(chunks(["1234 5678"] * 5), hang=4))
+    with Running(tmp_path, {"server": {"graceful_timeout": 1}}) as gateway:
+        with closing(SqliteCounters(gateway.data / "shared.db")) as counters:
+            one = Fleet(gateway, counters).new_client(
+                upstream, max_concurrent=5, quota_output_tokens_day=10**6
+            )
+            with Caller(gateway) as caller:
+                caller.send(request(one.key, STREAMED))
+                caller.head()
+                assert one.standing()["max_concurrent"] == (1, 1)
+                gateway.stop()
+            (row,) = gateway.rows(1, client_id=one.number)
+            assert row["output_tokens"] > 0
+            assert one.standing() == {
+                "max_concurrent": (0, 0),
+                "quota_output_tokens_day": (row["output_tokens"], 0),
+            }
 
 
 def owner(gateway: Running, caller: Caller) -> int:

@@ -1,5 +1,8 @@
 """What is Redis' own: it may be away, answer late, or be told twice."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from gateway.store.counter_redis import RedisCounters
 from gateway.store.counters import DAY, Charge, Limit, Settled, StoreAway
 from gateway.store.shared import Shared
 from tests.redis_server import RedisServer
+from tests.running import ROOT
 
 OWNER = 7
 LIMIT = Limit("tokens", 100, DAY)
@@ -96,3 +100,14 @@ def test_amounts_of_money_are_exact(counters: RedisCounters) -> None:
     counters.settle(OWNER, hold, [Settled(budget, 2**52 + 1, 2**52 - 1)])
     (state,) = counters.look(OWNER, [budget]).states
     assert (state.used, state.reserved) == (2**52 - 1, 0)
+
+
+@pytest.mark.parametrize(("url", "loaded"), [("", "False"), ("redis://127.0.0.1:1/0", "True")])
+def test_its_client_is_loaded_only_where_there_is_one(
+    tmp_path: Path, url: str, loaded: str
+) -> None:
+    script = "import sys, app; app.create_app(); print('redis' in sys.modules)"
+    environment = {**os.environ, "GATEWAY_DATA_DIR": str(tmp_path), "REDIS_URL": url}
+    run = [sys.executable, "-c", script]
+    done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == loaded
