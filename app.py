@@ -89,7 +89,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         vault=vault,
         clients=ClientDirectory(db.engine, vault),
         shared=Shared(settings.data_dir / "shared.db"),
-        ledger=Ledger(db.engine, settings.logging),
+        ledger=Ledger(db.engine, settings.logging, settings.data_dir / "spool"),
         upstream=upstream,
         ways=ways(settings),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
