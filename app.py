@@ -94,7 +94,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         vault=vault,
         clients=ClientDirectory(db.engine, vault),
         shared=Shared(counters, metrics.counters_degraded),
-        ledger=Ledger(db.engine, settings.logging),
+        ledger=Ledger(db.engine, settings.logging, settings.data_dir / "spool"),
         upstream=upstream,
         ways=ways(settings),
         prices=Prices(settings),

@@ -315,6 +315,24 @@ class Logging(Section):
         le=10_000_000,
         description="rows kept in memory while the database is away",
     )
+    spool_mb: int = Field(
+        default=256,
+        ge=1,
+        le=1_000_000,
+        description="MB of rows that each worker keeps in data_dir/spool when memory is full",
+    )
+    retention_days: int | None = Field(
+        default=90,
+        ge=1,
+        le=36_500,
+        description="days that request rows and bodies are kept; null is for ever",
+    )
+    max_body_kb: int = Field(
+        default=64,
+        ge=1,
+        le=10_000,
+        description="KB of a question and of an answer that are kept where log_bodies says so",
+    )
 
 
 class Metrics(Section):

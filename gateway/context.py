@@ -1,6 +1,5 @@
 """What lives as long as the app, joined in one place; views reach it by `current_gateway`."""
 
-import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -27,7 +26,6 @@ from gateway.upstream import Upstream
 _CHANGES_EVERY = 0.4
 _PRUNE_EVERY = 600.0
 _IDLE_SECONDS = 15.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -67,8 +65,7 @@ class Gateway:
 
     def stop(self) -> None:
         gevent.killall(self._greenlets)
-        if not self.ledger.flush():
-            _log.error("%d rows of the request log could not be written", self.ledger.waiting)
+        self.ledger.close()
         self.upstream.close()
         self.shared.close()
 

@@ -25,7 +25,9 @@ def ready() -> tuple[dict[str, Any], int]:
 def _reasons(gateway: Gateway) -> list[str]:
     reasons = [] if gateway.shared.degraded is None else [gateway.shared.degraded]
     if gateway.ledger.failing:
-        reasons.append(f"log: {gateway.ledger.waiting} rows wait to be written")
+        spooled = gateway.ledger.spooled_bytes >> 10
+        more = f" and {spooled} KB in the spool" if spooled else ""
+        reasons.append(f"log: {gateway.ledger.waiting} rows{more} wait to be written")
     if not gateway.ledger.is_reachable():
         reasons.append("database: away; clients that are known go on")
     return reasons

@@ -1,12 +1,12 @@
 """Statistics, read from the rollups alone: a bounded number of rows, however long the log is."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, Select, func, select
+from sqlalchemy import ColumnElement, Engine, Row, Select, and_, func, select
 
 from gateway.store.engine import database_answers
 from gateway.store.histogram import BINS, percentile
@@ -17,6 +17,11 @@ MOST_SHOWN = 100
 PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 _PLAIN = len(COUNTS) + len(SUMS)
 _COST = VALUES.index("cost_pico")
+
+
+_C = ROLLUPS.c
+_PLAIN_VALUES = [_C[name] for name in VALUES[:_PLAIN]]
+_SUMS = [func.coalesce(func.sum(_C[name]), 0).label(name) for name in VALUES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,45 @@ def usage_of(engine: Engine, client_id: int, since: datetime) -> Totals:
         return _totals(connection.execute(query).one())
 
 
+USE_COLUMNS = (
+    *("hour", "client_id", "client_name", "provider", "model"),
+    *VALUES[: _PLAIN - 1],
+    "cost_usd",
+)
+_HOURS_AT_ONCE = 24
+
+
+def hourly_use(
+    engine: Engine, since: int | None = None, until: int | None = None
+) -> Iterator[list[Any]]:
+    """Lines of USE_COLUMNS, the oldest first; moments are milliseconds, and taken by the hour."""
+    hour = GRAINS["h"] * MINUTE_MS
+    this = and_(_C.grain == "h", _C.scope == "each")
+    with database_answers(), engine.connect() as connection:
+        ends = connection.execute(select(func.min(_C.bucket), func.max(_C.bucket)).where(this))
+        first, last = ends.one()
+    if first is None:
+        return
+    first = first if since is None else max(first, since // hour)
+    last = last if until is None else min(last, (until - 1) // hour)
+    for begin in range(first, last + 1, _HOURS_AT_ONCE):
+        yield from _use(engine, this, begin, min(begin + _HOURS_AT_ONCE - 1, last))
+
+
+def _use(engine: Engine, this: Any, first: int, last: int) -> Iterator[list[Any]]:
+    query = (
+        select(_C.bucket, _C.client_id, ClientRow.name, _C.provider, _C.model, *_PLAIN_VALUES)
+        .outerjoin(ClientRow, ClientRow.id == _C.client_id)
+        .where(this, _C.bucket.between(first, last))
+        .order_by(_C.bucket, _C.client_id, _C.provider, _C.model)
+    )
+    with database_answers(), engine.connect() as connection:
+        rows = connection.execute(query).all()
+    for bucket, client_id, *rest, cost in rows:
+        cost_usd = Decimal(cost) / PICO
+        yield [_moment(bucket * GRAINS["h"] * MINUTE_MS), client_id or None, *rest, cost_usd]
+
+
 Ask = Callable[[Select[*tuple[Any, ...]]], Sequence[Row[*tuple[Any, ...]]]]
 
 
@@ -208,10 +252,6 @@ def _statistics(
         by_provider=[(provider, totals) for (provider,), totals in by_provider],
         by_model=[(provider, model, totals) for (provider, model), totals in by_model],
     )
-
-
-_C = ROLLUPS.c
-_SUMS = [func.coalesce(func.sum(_C[name]), 0).label(name) for name in VALUES]
 
 
 def _within(
