@@ -32,6 +32,7 @@ _PRICED_AS = {
 
 _INPUT = ("input", "cached_input", "cache_write", "cache_write_1h", "input_audio", "cached_audio")
 _MILLION, _THOUSAND = Decimal(10**6), Decimal(10**3)
+_MOST_DOLLARS = 10**6
 _NANO, _PICO = Decimal(10**9), Decimal("1e-12")
 
 _log = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ class Price:
             if rate is None:
                 return None
             cost += rate * tokens
-        return cost.quantize(_PICO)  # type: ignore[no-any-return]
+        # Counts are what an upstream says; the log's sums could not bear any.
+        return cost.quantize(_PICO) if cost < _MOST_DOLLARS else None
 
     @cached_property
     def _dollars(self) -> list[dict[str, Any]]:
@@ -89,11 +91,14 @@ class Price:
 
     def told(self, usage: Usage | None = None) -> dict[str, Any]:
         """What is stored with a request: the source, and the rates that hold for it."""
-        rates = self.steps[self._step(usage) if usage else 0][1]
-        told = {"source": self.source, "model": self.model}
-        tokens = {name: f"{rates[name]:f}" for name in rates if name in _PRICED_AS}
-        others = {name: f"{rates[name]:f}" for name in rates if name not in _PRICED_AS}
-        return {**told, "usd_per_million": tokens, **_if_any("usd_per_thousand", others)}
+        return self._told[self._step(usage) if usage else 0]
+
+    @cached_property
+    def _told(self) -> list[dict[str, Any]]:
+        return [
+            {"source": self.source, "model": self.model, **_worded(rates)}
+            for _, rates in self.steps
+        ]
 
     def _step(self, usage: Usage) -> int:
         tokens = usage.input_tokens or 0
@@ -178,8 +183,12 @@ def _each(rates: Rates) -> dict[str, Decimal | None]:
     return {**each, **{name: rates.get(name, Decimal()) / _THOUSAND for name in extras}}
 
 
-def _if_any(name: str, found: dict[str, str]) -> dict[str, Any]:
-    return {name: found} if found else {}
+def _worded(rates: Rates) -> dict[str, dict[str, str]]:
+    """Rates as text, without loss: those of tokens, and those of what else there is."""
+    tokens = {name: f"{rate:f}" for name, rate in rates.items() if name in _PRICED_AS}
+    others = {name: f"{rate:f}" for name, rate in rates.items() if name not in _PRICED_AS}
+    extra = {"usd_per_thousand": others} if others else {}
+    return {"usd_per_million": tokens, **extra}
 
 
 def _nano(dollars: Decimal) -> int:

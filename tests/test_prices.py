@@ -10,7 +10,7 @@ from genai_prices import Usage as TheirUsage
 from genai_prices import data_snapshot
 from genai_prices.data import providers as listed
 from genai_prices.types import ModelInfo, TieredPrices
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.chat import Usage
@@ -86,6 +86,7 @@ def theirs(usage: Usage) -> TheirUsage:
     )
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PRICED), usages())
 def test_a_cost_is_what_the_package_makes_of_it(which: tuple[str, ModelInfo], usage: Usage) -> None:
     provider, model = which
@@ -106,6 +107,7 @@ def usage_names(usage: Usage) -> set[str]:
     }
 
 
+@settings(deadline=None)
 @given(st.sampled_from(PRICED), usages())
 def test_nothing_costs_more_than_the_highest(which: tuple[str, ModelInfo], usage: Usage) -> None:
     price = price_of(which[0], which[1].id)
@@ -121,6 +123,7 @@ def _fields(usage: Usage) -> dict[str, int]:
     return {name: getattr(usage, name) for name in Usage.__slots__}
 
 
+@settings(deadline=None)
 @given(usages())
 def test_the_classes_are_disjoint_and_add_up(usage: Usage) -> None:
     counts = usage.classes()
@@ -200,6 +203,14 @@ def test_a_star_prices_a_family_and_the_longest_name_wins() -> None:
     found = {name: book.of("vllm", name) for name in ("llama-3", "llama-4", "qwen")}
     into = {name: price.highest()[0] for name, price in found.items() if price is not None}
     assert into == {"llama-3": 3_000, "llama-4": 2_000, "qwen": 1_000}
+
+
+def test_a_cost_that_cannot_be_is_not_known() -> None:
+    own = PriceOverride(input=Decimal(10**9), output=Decimal(10**9))
+    price = prices(vllm={"x": own}).of("vllm", "x")
+    assert price is not None
+    assert price.cost(Usage(2**53, 2**53)) is None
+    assert price.cost(Usage(999, 0)) == 999_000
 
 
 def test_what_only_goes_in_has_no_price_for_what_comes_out() -> None:
