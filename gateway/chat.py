@@ -26,6 +26,13 @@ class ChatRequest:
     dialect: str = "openai"
     forwarded: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def tier(self) -> str | None:
+        """The tier of service that is asked for: each may have a price of its own."""
+        found = (self.body.get(name) for name in ("service_tier", "serviceTier", "speed"))
+        named = next((tier for tier in found if isinstance(tier, str)), None)
+        return named and named.lower().removeprefix("service_tier_")
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

@@ -49,6 +49,8 @@ class Price(Protocol):
     @property
     def per_request(self) -> int: ...
 
+    def at(self, tier: str | None) -> "Price": ...
+
     def highest(self) -> tuple[int, int]: ...
 
     def cost(self, usage: Usage) -> Decimal | None: ...
@@ -310,7 +312,7 @@ class Call:
                 param="model",
                 code="unpriced_model",
             )
-        return price
+        return price and price.at(request.tier)
 
     def _charges(self, request: ChatRequest) -> list[Charge]:
         plan, read, unit = self._plan, self._input, int(request.kind == "chat")

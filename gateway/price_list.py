@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
+from copy import copy
 from datetime import UTC, date, datetime, time
 from functools import cache
 from importlib.metadata import version
@@ -50,6 +51,7 @@ _LISTED_CLASS = {
     "requests": "requests_kcount",
     "web_searches": "web_searches_kcount",
 }
+_FORM = "2"  # of these files
 _DATED = re.compile(r"-(20\d\d)(\d\d)(\d\d)(?=-|:|$)")
 
 Model = dict[str, Any]
@@ -62,6 +64,10 @@ A price is a list of steps, each with the input tokens above which it holds, and
 @cache
 def list_version() -> str:
     return version("genai-prices")
+
+
+def _name() -> str:
+    return f"{list_version()}-{_FORM}"
 
 
 def is_written(data_dir: Path) -> bool:
@@ -77,17 +83,22 @@ def find(data_dir: Path, provider_id: str, model: str) -> Model | None:
     return _fitting(models, name) or _fitting(models, _DATED.sub(r"-\1-\2-\3", name))
 
 
-def price_at(model: Model, moment: datetime) -> list[list[Any]] | None:
-    """The steps of the price that holds at a moment; None if it is not paid by the token."""
+def price_at(model: Model, moment: datetime) -> dict[str, list[list[Any]]]:
+    """The steps of the price that holds at a moment, by the tier of service ("" is the usual one).
+
+    Nothing, if it is not paid by the token.
+    """
     prices = model["prices"]
     found = next((one for one in reversed(prices) if _holds(one, moment)), prices[0])
-    steps: list[list[Any]] | None = found["steps"]
-    return steps
+    tiers = {one["tier"]: one["steps"] for one in reversed(found["tiers"]) if _holds(one, moment)}
+    return {**tiers, "": found["steps"]} if found["steps"] else {}
 
 
 def changes(model: Model) -> bool:
     """Whether its price depends on the day or the hour."""
-    return len(model["prices"]) > 1
+    return len(model["prices"]) > 1 or any(
+        "from_day" in tier or "hours" in tier for tier in model["prices"][0]["tiers"]
+    )
 
 
 def _fitting(models: list[Model], name: str) -> Model | None:
@@ -123,7 +134,7 @@ def _holds(price: dict[str, Any], moment: datetime) -> bool:
 
 
 def _folder(data_dir: Path) -> Path:
-    return data_dir / "prices" / list_version()
+    return data_dir / "prices" / _name()
 
 
 # Writing it.
@@ -142,7 +153,7 @@ def write(data_dir: Path) -> None:
     finally:
         shutil.rmtree(made, ignore_errors=True)
     for other in parent.iterdir():
-        if other.name != list_version():
+        if other.name != _name():
             shutil.rmtree(other, ignore_errors=True)
 
 
@@ -170,7 +181,7 @@ def _model(info: "ModelInfo") -> Model:
         "id": info.id,
         "match": _clause(info.match),
         "window": info.context_window,
-        "prices": [_conditional(one) for one in listed],
+        "prices": [_conditional(one, list(_tiered(info, one))) for one in listed],
     }
 
 
@@ -183,14 +194,26 @@ def _clause(match: Any) -> dict[str, Any]:
     return {kind: value if kind == "regex" else value.lower()}
 
 
-def _conditional(price: "ConditionalPrice") -> dict[str, Any]:
-    told: dict[str, Any] = {"steps": _steps(price.prices)}
-    constraint: Any = price.constraint
+def _tiered(info: "ModelInfo", price: "ConditionalPrice") -> Iterator[dict[str, Any]]:
+    """The same price at other tiers of service."""
+    for variant in info.price_variants or ():
+        ((key, tier), *others) = variant.when.items()
+        if key in ("service_tier", "speed") and not others:
+            prices = copy(price.prices)
+            vars(prices).update(vars(variant.prices))
+            yield {"tier": tier, "steps": _steps(prices), **_times(variant.constraint)}
+
+
+def _conditional(price: "ConditionalPrice", tiers: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"steps": _steps(price.prices), "tiers": tiers, **_times(price.constraint)}
+
+
+def _times(constraint: Any) -> dict[str, Any]:
+    if constraint is None:
+        return {}
     if hasattr(constraint, "start_date"):
-        told["from_day"] = constraint.start_date.isoformat()
-    elif constraint is not None:
-        told["hours"] = [_utc(constraint.start_time), _utc(constraint.end_time)]
-    return told
+        return {"from_day": constraint.start_date.isoformat()}
+    return {"hours": [_utc(constraint.start_time), _utc(constraint.end_time)]}
 
 
 def _utc(moment: time) -> str:

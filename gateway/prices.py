@@ -6,7 +6,7 @@ Nothing is fetched.
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
 from functools import cached_property
@@ -40,17 +40,32 @@ _log = logging.getLogger(__name__)
 Rates = Mapping[str, Decimal]
 """US dollars per million tokens of a class, per thousand `requests` and `web_searches`."""
 
+Steps = tuple[tuple[int, Rates], ...]
+
 
 @dataclass(frozen=True)
 class Price:
     """The rates of a model, by how much goes in: the last step whose threshold is passed counts.
 
-    `source`: where they come from; `model`: what it is called there.
+    `source`: where they come from; `model`: what it is called there. `tiers`: the same at other
+    tiers of service.
     """
 
     source: str
     model: str
-    steps: tuple[tuple[int, Rates], ...]
+    steps: Steps
+    tiers: Mapping[str, Steps] = field(default_factory=dict)
+
+    def at(self, tier: str | None) -> "Price":
+        """The price of a tier of service that a question asks for, if it has one of its own."""
+        return self._at.get(tier, self) if tier else self
+
+    @cached_property
+    def _at(self) -> dict[str, "Price"]:
+        return {
+            tier: Price(self.source, f"{self.model} ({tier})", steps, self.tiers)
+            for tier, steps in self.tiers.items()
+        }
 
     def cost(self, usage: Usage) -> Decimal | None:
         """US dollars to twelve places; None if something was used that has no price."""
@@ -218,15 +233,19 @@ def _own_price(own: PriceOverride, model: str) -> Price | None:
 
 
 def _listed(found: price_list.Model, now: float) -> _Found:
-    steps = price_list.price_at(found, datetime.fromtimestamp(now, UTC))
-    price = Price(f"genai-prices {price_list.list_version()}", found["id"], _read(steps))
+    tiers = {
+        tier: _read(steps)
+        for tier, steps in price_list.price_at(found, datetime.fromtimestamp(now, UTC)).items()
+    }
+    usual = tiers.pop("", None)
+    source = f"genai-prices {price_list.list_version()}"
+    price = Price(source, found["id"], usual, tiers) if usual else None
     # A price may change by the day or the hour; never within a minute.
     until = (now // _MINUTE + 1) * _MINUTE if price_list.changes(found) else float("inf")
-    return _Found(price if steps else None, ModelLimits(found["window"]), until)
+    return _Found(price, ModelLimits(found["window"]), until)
 
 
-def _read(steps: list[list[Any]] | None) -> tuple[tuple[int, Rates], ...]:
+def _read(steps: list[list[Any]]) -> Steps:
     return tuple(
-        (above, {name: Decimal(rate) for name, rate in rates.items()})
-        for above, rates in steps or ()
+        (above, {name: Decimal(rate) for name, rate in rates.items()}) for above, rates in steps
     )

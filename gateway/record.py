@@ -67,7 +67,10 @@ def spent(call: Call, prices: Prices) -> Spent:
     usage, estimated = _usage(call.request, call.learned)
     assert call.target is not None
     price = prices.of(call.target.provider.id, call.target.model)
-    return Spent(usage, estimated, price.cost(usage) if price else None, price)
+    if price is None:
+        return Spent(usage, estimated)
+    price = price.at(call.request.tier)
+    return Spent(usage, estimated, price.cost(usage), price)
 
 
 def _usage(request: ChatRequest, learned: Learned) -> tuple[Usage, bool]:

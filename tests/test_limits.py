@@ -41,6 +41,9 @@ class Price:
     written: int
     per_request: int = 0
 
+    def at(self, tier: str | None) -> "Price":
+        return self
+
     def highest(self) -> tuple[int, int]:
         return self.read, self.written
 

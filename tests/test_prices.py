@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from genai_prices import Usage as TheirUsage
@@ -13,7 +14,7 @@ from genai_prices.types import ModelInfo, TieredPrices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.chat import Usage
+from gateway.chat import ChatRequest, Usage
 from gateway.config import PriceOverride, Settings
 from gateway.price_list import LISTED_AS, find, is_written, list_version, price_at, write
 from gateway.prices import ModelLimits, Price, Prices
@@ -121,6 +122,48 @@ def test_nothing_costs_more_than_the_highest(which: tuple[str, ModelInfo], usage
 
 def _fields(usage: Usage) -> dict[str, int]:
     return {name: getattr(usage, name) for name in Usage.__slots__}
+
+
+TIERED = [
+    (provider, model, key, variant.when[key])
+    for provider, model in PRICED
+    for variant in model.price_variants or ()
+    for key in ("service_tier", "speed")
+    if variant.when.keys() == {key}
+]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(TIERED), usages())
+def test_a_tier_of_service_costs_what_the_package_says(
+    which: tuple[str, ModelInfo, str, str], usage: Usage
+) -> None:
+    provider, model, key, tier = which
+    if usage.output_tokens and model.get_prices(NOW).output_mtok is None:
+        return
+    calculated = model.calc_price(
+        theirs(usage),
+        data_snapshot.get_snapshot().find_provider(None, LISTED_AS[provider], None),
+        genai_request_timestamp=NOW,
+        price_context={key: tier},
+    )
+    price = price_of(provider, model.id)
+    assert price.at(tier).cost(usage) == calculated.total_price.quantize(Decimal("1e-12"))
+    assert price.at(None) is price.at("no such tier") is price
+
+
+@pytest.mark.parametrize(
+    ("body", "tier"),
+    [
+        ({}, None),
+        ({"service_tier": "priority"}, "priority"),
+        ({"serviceTier": "SERVICE_TIER_FLEX"}, "flex"),
+        ({"speed": "fast"}, "fast"),
+        ({"service_tier": 7, "speed": None}, None),
+    ],
+)
+def test_a_question_names_its_tier(body: dict[str, Any], tier: str | None) -> None:
+    assert ChatRequest(b"", body, "m", False, False).tier == tier
 
 
 @settings(deadline=None)
@@ -278,8 +321,9 @@ def test_a_price_by_the_hour_is_the_packages(hour: int) -> None:
     moment = datetime(2025, 3, 1, hour, 30, tzinfo=UTC)
     assert BY_THE_HOUR
     for provider, model in BY_THE_HOUR:
-        steps = price_at(find(DATA, provider, model.id) or {}, moment)
-        assert steps is not None
+        found = find(DATA, provider, model.id)
+        assert found is not None
+        steps = price_at(found, moment)[""]
         wanted = model.get_prices(moment).input_mtok
         assert Decimal(steps[0][1]["input"]) == getattr(wanted, "base", wanted)
 
@@ -291,11 +335,11 @@ def test_the_list_is_written_once_for_each_version(tmp_path: Path) -> None:
     write(tmp_path)
     assert is_written(tmp_path) and not old.exists()
     write(tmp_path)
-    assert [one.name for one in (tmp_path / "prices").iterdir()] == [list_version()]
+    assert [one.name for one in (tmp_path / "prices").iterdir()] == [f"{list_version()}-2"]
 
 
 def test_a_list_that_cannot_be_read_is_no_price(tmp_path: Path) -> None:
-    (tmp_path / "prices" / list_version()).mkdir(parents=True)
+    (tmp_path / "prices" / f"{list_version()}-2").mkdir(parents=True)
     book = Prices(Settings(data_dir=tmp_path))
     assert book.of("openai", "gpt-4o") is None
     assert book.of("demo", "demo") is not None

@@ -126,6 +126,19 @@ def test_the_price_is_stored_as_it_was(counting: Running, upstream: Upstream) ->
     assert price["usd_per_thousand"] == {"web_searches": "10"}
 
 
+def test_a_faster_service_costs_more(counting: Running, upstream: Upstream) -> None:
+    upstream.always(_answer())
+    key = _client(counting, upstream, budget_usd_day=1)
+    usual, fast = (
+        _receipt(counting, key, counting.chat(key, {**ASKED, "model": "gpt-5", **more}))
+        for more in ({}, {"service_tier": "priority"})
+    )
+    assert fast["price"]["model"] == "gpt-5 (priority)"
+    assert fast["cost_usd"] > usual["cost_usd"]
+    (left,) = _get(counting, "/v1/usage", key).json["limits"]
+    assert left["used"] == pytest.approx(float(usual["cost_usd"] + fast["cost_usd"]), abs=1e-8)
+
+
 def test_what_has_no_price_has_no_cost(counting: Running, upstream: Upstream) -> None:
     upstream.always(_answer())
     key = _client(counting, upstream, provider="vllm")
