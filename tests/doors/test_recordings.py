@@ -334,7 +334,7 @@ def _counts(usage: dict[str, Any]) -> dict[str, Any]:
     return {
         "input_tokens": usage.get("prompt_tokens"),
         "output_tokens": usage.get("completion_tokens"),
-        "cached_tokens": prompt.get("cached_tokens"),
+        "cached_tokens": prompt.get("cached_tokens", usage.get("num_cached_tokens")),
         "cache_write_tokens": prompt.get("cache_write_tokens"),
         "reasoning_tokens": completion.get("reasoning_tokens"),
     }
