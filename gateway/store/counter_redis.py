@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any, cast
 
 import orjson
+import redis
 
 from gateway.store import counters
 from gateway.store.counters import (
@@ -167,16 +168,14 @@ return 1
 
 
 class RedisCounters:
-    def __init__(self, url: str) -> None:
-        import redis
-
+    def __init__(self, url: str, timeout: float = _TIMEOUT) -> None:
         self._failures = (redis.RedisError, OSError)
         pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
-            timeout=_TIMEOUT,
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
+            timeout=timeout,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             retry=None,
         )
         self._redis = redis.Redis(connection_pool=pool)
