@@ -137,7 +137,7 @@ redis.call('EXPIRE', KEYS[1], told.kept)
 return 1
 """
 )
-# KEYS: holders. ARGV: the prefix, since when who has not beaten is dead.
+# KEYS: holders. ARGV: the prefix; who has not beaten since is dead; and forgotten.
 _FREE = (
     _BUCKETS
     + """
@@ -148,8 +148,8 @@ for _, holder in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV
     freed(ARGV[1], holder, held[i], held[i + 1])
     count = count + 1
   end
-  redis.call('ZREM', KEYS[1], holder)
 end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 return count
 """
 )
@@ -263,7 +263,7 @@ class RedisCounters:
     def free(self, now: float | None = None) -> int:
         since = (time.time() if now is None else now) - DEAD_AFTER
         with self._answers():
-            return int(self._free(keys=[_HOLDERS], args=[_PREFIX, since]))
+            return int(self._free(keys=[_HOLDERS], args=[_PREFIX, since, since - _KEPT]))
 
     def leave(self) -> None:
         with self._answers():
