@@ -69,7 +69,8 @@ class SqliteCounters:
     whole worker: a busy file is asked again after a short cooperative sleep.
 
     `later` runs something as soon as the worker's loop comes to it. Then calls that end in the same
-    turn are settled in one transaction, or in that of the next reservation, if it comes first.
+    turn are settled in one transaction, or in that of the next reservation, if it comes first. What
+    fails then is done with the next reservation or beat.
     """
 
     def __init__(
@@ -115,12 +116,19 @@ class SqliteCounters:
     def settle(
         self, owner: int, hold: Hold | None, ends: Sequence[Settled], now: float | None = None
     ) -> None:
-        self._ended.append((owner, hold, ends))
-        if self._later is None:
+        end = (owner, hold, ends)
+        self._ended.append(end)
+        if hold is not None and self._later is not None:
+            if not self._is_due:
+                self._is_due = True
+                self._later(self._settle_soon)
+            return
+        try:
             self._settle_all(now)
-        elif not self._is_due:
-            self._is_due = True
-            self._later(self._settle_soon)
+        except StoreAway:
+            # Who called is told, and keeps it.
+            self._ended = [one for one in self._ended if one is not end]
+            raise
 
     def look(self, owner: int, limits: Sequence[Limit], now: float | None = None) -> Taken:
         if self._ended:
@@ -187,12 +195,7 @@ class SqliteCounters:
             moment = time.time() if now is None else now
             self._write(self._settled(moment), moment)
 
-        try:
-            self._atomically(work)
-        except StoreAway:
-            if self._later is None:
-                self._ended.clear()  # who called will tell it again
-            raise
+        self._atomically(work)
 
     def _settle_soon(self) -> None:
         self._is_due = False
