@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import gevent
 from flask import Flask, Request, Response, render_template, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
@@ -106,7 +107,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
 
 def _counters(settings: Settings) -> Counters:
     if settings.redis.url is None:
-        return SqliteCounters(settings.data_dir / "shared.db")
+        return SqliteCounters(settings.data_dir / "shared.db", later=gevent.spawn)
     # Only who has a Redis pays for its client.
     from gateway.store.counter_redis import RedisCounters
 

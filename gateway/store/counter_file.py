@@ -1,13 +1,13 @@
 """Counters in an SQLite file of their own, for all workers of one box; they outlive a restart."""
 
 import itertools
+import logging
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
 
@@ -53,20 +53,13 @@ _MARK = """
 INSERT INTO marks VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
 """
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
+_PAST = """
+DELETE FROM sheets WHERE touched < ? AND owner NOT IN (SELECT owner FROM holds)
+"""
 
-
-def _or_away(method: _Method) -> _Method:
-    """Tells SQLite's failures as StoreAway."""
-
-    @wraps(method)
-    def told(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(*args, **kwargs)
-        except sqlite3.Error as error:
-            raise StoreAway(str(error)) from error
-
-    return told  # type: ignore[return-value]
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+_End = tuple[int, Hold | None, Sequence[Settled]]
 
 
 class SqliteCounters:
@@ -74,12 +67,22 @@ class SqliteCounters:
 
     A transaction takes microseconds and never waits inside SQLite, since that would stop the
     whole worker: a busy file is asked again after a short cooperative sleep.
+
+    `later` runs something as soon as the worker's loop comes to it. Then calls that end in the same
+    turn are settled in one transaction, or in that of the next reservation, if it comes first. What
+    fails then is done with the next reservation or beat.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, later: Callable[[Callable[[], None]], object] | None = None
+    ) -> None:
         self.holder = new_holder()
         self._numbers = itertools.count(1)
         self._has_beaten = False
+        self._later = later
+        self._is_due = False
+        self._ended: list[_End] = []
+        self._settling = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
         self._execute = self._db.execute
         self._execute("PRAGMA busy_timeout = 2000")
@@ -88,7 +91,6 @@ class SqliteCounters:
         self._db.executescript(_SCHEMA)
         self._execute("PRAGMA busy_timeout = 0")
 
-    @_or_away
     def reserve(
         self,
         owner: int,
@@ -97,83 +99,132 @@ class SqliteCounters:
         least: int = 0,
         now: float | None = None,
     ) -> Taken:
-        with self._transaction():
-            now = time.time() if now is None else now
-            sheet = self._sheet(owner)
-            taken, amounts = counters.take(sheet, charges, wanted, least, now)
-            if taken.refused is not None:
-                return taken
-            self._execute(_WRITE, (owner, orjson.dumps(sheet), int(now)))
+        def work() -> Taken:
+            moment = time.time() if now is None else now
+            sheets = self._settled(moment)
+            sheet = sheets[owner] if owner in sheets else self._sheet(owner)
+            taken, amounts = counters.take(sheet, charges, wanted, least, moment)
+            if taken.refused is None:
+                sheets[owner] = sheet
+            self._write(sheets, moment)
             if not amounts:
                 return taken
-            return taken._replace(hold=self._hold(owner, amounts, now))
+            return taken._replace(hold=self._hold(owner, amounts, moment))
 
-    @_or_away
+        return self._atomically(work)
+
     def settle(
         self, owner: int, hold: Hold | None, ends: Sequence[Settled], now: float | None = None
     ) -> None:
-        with self._transaction():
-            now = time.time() if now is None else now
-            held = hold is not None and self._execute(_UNHOLD, hold[1:3]).rowcount == 1
-            sheet = self._sheet(owner)
-            counters.settle(sheet, ends, now, held=held)
-            self._execute(_WRITE, (owner, orjson.dumps(sheet), int(now)))
+        end = (owner, hold, ends)
+        self._ended.append(end)
+        if hold is not None and self._later is not None:
+            if not self._is_due:
+                self._is_due = True
+                self._later(self._settle_soon)
+            return
+        try:
+            self._settle_all(now)
+        except StoreAway:
+            # Who called is told, and keeps it.
+            self._ended = [one for one in self._ended if one is not end]
+            raise
 
-    @_or_away
     def look(self, owner: int, limits: Sequence[Limit], now: float | None = None) -> Taken:
-        return counters.look(self._sheet(owner), limits, time.time() if now is None else now)
+        if self._ended:
+            self._settle_all(now)
+        with _told():
+            sheet = self._sheet(owner)
+        return counters.look(sheet, limits, time.time() if now is None else now)
 
-    @_or_away
     def beat(self, now: float | None = None) -> None:
-        with self._transaction():
-            self._beat(time.time() if now is None else now)
+        def work() -> None:
+            moment = time.time() if now is None else now
+            self._write(self._settled(moment), moment)
+            self._beat(moment)
 
-    @_or_away
+        self._atomically(work)
+
     def free(self, now: float | None = None) -> int:
-        now = time.time() if now is None else now
-        if self._execute(_DEAD, (now - DEAD_AFTER, 1)).fetchone() is None:
-            return 0
-        with self._transaction():
-            dead = self._execute(_DEAD, (now - DEAD_AFTER, _FREED_AT_ONCE)).fetchall()
+        moment = time.time() if now is None else now
+        since = moment - DEAD_AFTER
+
+        def work() -> int:
+            dead = self._execute(_DEAD, (since, _FREED_AT_ONCE)).fetchall()
             for holder, number, owner, amounts in dead:
                 sheet = self._sheet(owner)
                 counters.release(sheet, orjson.loads(amounts))
-                self._execute(_WRITE, (owner, orjson.dumps(sheet), int(now)))
+                self._write({owner: sheet}, moment)
                 self._execute(_UNHOLD, (holder, number))
-        return len(dead)
+            return len(dead)
 
-    @_or_away
+        with _told():
+            nobody = self._execute(_DEAD, (since, 1)).fetchone() is None
+        return 0 if nobody else self._atomically(work)
+
     def leave(self) -> None:
-        with self._transaction():
+        def work() -> None:
+            moment = time.time()
+            self._write(self._settled(moment), moment)
             self._execute("DELETE FROM holders WHERE holder = ?", (self.holder,))
 
-    @_or_away
-    def mark(self, name: str) -> None:
-        with self._transaction():
-            self._execute(_MARK, (name,))
+        self._atomically(work)
 
-    @_or_away
+    def mark(self, name: str) -> None:
+        self._atomically(lambda: self._execute(_MARK, (name,)))
+
     def marked(self, name: str) -> int:
-        row = self._execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
+        with _told():
+            row = self._execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
         return int(row[0]) if row else 0
 
-    @_or_away
     def prune(self, now: float | None = None) -> int:
-        now = time.time() if now is None else now
-        past = (int(now) - _KEPT,)
-        with self._transaction():
+        past = (int(time.time() if now is None else now) - _KEPT,)
+
+        def work() -> int:
             self._execute("DELETE FROM holders WHERE beat < ?", past)
-            return self._execute(
-                "DELETE FROM sheets WHERE touched < ? AND owner NOT IN (SELECT owner FROM holds)",
-                past,
-            ).rowcount
+            return self._execute(_PAST, past).rowcount
+
+        return self._atomically(work)
 
     def close(self) -> None:
         self._db.close()
 
+    def _settle_all(self, now: float | None = None) -> None:
+        def work() -> None:
+            moment = time.time() if now is None else now
+            self._write(self._settled(moment), moment)
+
+        self._atomically(work)
+
+    def _settle_soon(self) -> None:
+        self._is_due = False
+        try:
+            if self._ended:
+                self._settle_all()
+        except StoreAway as error:
+            # The next reservation or beat does it.
+            _log.warning("Calls that ended are not settled yet: %s", error)
+
+    def _settled(self, now: float) -> dict[int, Sheet]:
+        """Settles the calls that have ended; gives the sheets that are to be written."""
+        sheets: dict[int, Sheet] = {}
+        self._settling = len(self._ended)
+        for owner, hold, ends in self._ended:
+            held = hold is not None and self._execute(_UNHOLD, hold[1:3]).rowcount == 1
+            sheet = sheets.get(owner)
+            if sheet is None:
+                sheet = sheets[owner] = self._sheet(owner)
+            counters.settle(sheet, ends, now, held=held)
+        return sheets
+
     def _sheet(self, owner: int) -> Sheet:
         row = self._execute(_READ, (owner,)).fetchone()
         return orjson.loads(row[0]) if row else {}
+
+    def _write(self, sheets: Mapping[int, Sheet], now: float) -> None:
+        for owner, sheet in sheets.items():
+            self._execute(_WRITE, (owner, orjson.dumps(sheet), int(now)))
 
     def _hold(self, owner: int, amounts: tuple[tuple[Limit, int], ...], now: float) -> Hold:
         hold = Hold(owner, self.holder, next(self._numbers), amounts)
@@ -187,21 +238,22 @@ class SqliteCounters:
         self._execute(_BEAT, (self.holder, now))
         self._has_beaten = True
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._begin()
+    def _atomically(self, work: Callable[[], _Result]) -> _Result:
+        """Does the work in a transaction; nothing else runs in this worker meanwhile."""
         try:
-            yield
-        except BaseException:
-            if self._db.in_transaction:
-                self._execute("ROLLBACK")
-            raise
-        try:
-            self._execute("COMMIT")
-        except sqlite3.Error:
-            if self._db.in_transaction:
-                self._execute("ROLLBACK")
-            raise
+            self._begin()
+            self._settling = 0
+            try:
+                result = work()
+                self._execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise StoreAway(str(error)) from error
+        del self._ended[: self._settling]
+        return result
 
     def _begin(self) -> None:
         for tries in range(_BUSY_TRIES):
@@ -213,3 +265,12 @@ class SqliteCounters:
                 if error.sqlite_errorcode & 0xFF not in busy or tries == _BUSY_TRIES - 1:
                     raise
                 time.sleep(0.001 * (tries + 1))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tells SQLite's failures as StoreAway."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreAway(str(error)) from error

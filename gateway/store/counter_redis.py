@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any, cast
 
 import orjson
+import redis
 
 from gateway.store import counters
 from gateway.store.counters import (
@@ -136,7 +137,7 @@ redis.call('EXPIRE', KEYS[1], told.kept)
 return 1
 """
 )
-# KEYS: holders. ARGV: the prefix, since when who has not beaten is dead.
+# KEYS: holders. ARGV: the prefix; who has not beaten since is dead; and forgotten.
 _FREE = (
     _BUCKETS
     + """
@@ -147,8 +148,8 @@ for _, holder in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV
     freed(ARGV[1], holder, held[i], held[i + 1])
     count = count + 1
   end
-  redis.call('ZREM', KEYS[1], holder)
 end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 return count
 """
 )
@@ -167,16 +168,14 @@ return 1
 
 
 class RedisCounters:
-    def __init__(self, url: str) -> None:
-        import redis
-
+    def __init__(self, url: str, timeout: float = _TIMEOUT) -> None:
         self._failures = (redis.RedisError, OSError)
         pool = redis.BlockingConnectionPool.from_url(
             url,
             max_connections=_CONNECTIONS,
-            timeout=_TIMEOUT,
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
+            timeout=timeout,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             retry=None,
         )
         self._redis = redis.Redis(connection_pool=pool)
@@ -264,7 +263,7 @@ class RedisCounters:
     def free(self, now: float | None = None) -> int:
         since = (time.time() if now is None else now) - DEAD_AFTER
         with self._answers():
-            return int(self._free(keys=[_HOLDERS], args=[_PREFIX, since]))
+            return int(self._free(keys=[_HOLDERS], args=[_PREFIX, since, since - _KEPT]))
 
     def leave(self) -> None:
         with self._answers():

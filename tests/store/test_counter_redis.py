@@ -102,6 +102,25 @@ def test_amounts_of_money_are_exact(counters: RedisCounters) -> None:
     assert (state.used, state.reserved) == (2**52 - 1, 0)
 
 
+def test_an_answer_that_came_in_time_is_not_late(server: RedisServer) -> None:
+    """Whatever else the worker did meanwhile."""
+    script = """
+from gevent import monkey; monkey.patch_all()
+import sys, time, gevent
+from gateway.store.counter_redis import RedisCounters
+counters = RedisCounters(sys.argv[1])
+counters.mark("x")  # and is connected
+reading = gevent.spawn(counters.marked, "x")
+gevent.sleep(0)
+until = time.monotonic() + 0.5
+while time.monotonic() < until: pass
+print(reading.get())
+"""
+    run = [sys.executable, "-c", script, server.url]
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, check=False)
+    assert (done.stdout.decode().strip(), done.stderr) == ("1", b"")
+
+
 @pytest.mark.parametrize(("url", "loaded"), [("", "False"), ("redis://127.0.0.1:1/0", "True")])
 def test_its_client_is_loaded_only_where_there_is_one(
     tmp_path: Path, url: str, loaded: str

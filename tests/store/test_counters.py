@@ -3,7 +3,7 @@
 import math
 import multiprocessing
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -48,7 +48,7 @@ def counters(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Counter
     elif request.param == "redis":
         server: RedisServer = request.getfixturevalue("redis_server")
         server.clear()
-        made = RedisCounters(server.url)
+        made = RedisCounters(server.url, timeout=10)
     yield made
     made.close()
 
@@ -66,11 +66,11 @@ def taken(counters: Counters, limits: list[Limit], now: float) -> bool:
     return take(counters, limits, now).refused is None
 
 
-def state(counters: Counters, one: Limit, now: float = NOON) -> State:
+def state(counters: Counters, one: Limit, now: float | None = NOON) -> State:
     return counters.look(OWNER, [one], now).states[0]
 
 
-def settle(counters: Counters, hold: Hold | None, *used: int, now: float = NOON) -> None:
+def settle(counters: Counters, hold: Hold | None, *used: int, now: float | None = NOON) -> None:
     assert hold is not None
     ends = [Settled(one, held, n) for (one, held), n in zip(hold.amounts, used, strict=True)]
     counters.settle(hold.owner, hold, ends, now)
@@ -459,7 +459,7 @@ class TestWhateverIsReserved:
         with closing(SqliteCounters(tmp_path / f"counters {next(_names)}")) as file:
             assert list(play(file, script, excess)) == expected
         redis_server.clear()
-        with closing(RedisCounters(redis_server.url)) as remote:
+        with closing(RedisCounters(redis_server.url, timeout=10)) as remote:
             assert list(play(remote, script, excess)) == expected
         for _, _, _, standing in expected:
             assert all(0 <= one.reserved <= one.used for states in standing for one in states)
@@ -520,6 +520,39 @@ class TestTheSharedFile:
             other.beat(NOON + 40)
             assert other.free(NOON + 40) == 1
             assert state(other, one).reserved == 30
+
+    def test_settles_later_what_ends_together(self, tmp_path: Path) -> None:
+        path, one = tmp_path / "counters", limit(100, MONTH)
+        waiting: list[Callable[[], None]] = []
+        with (
+            closing(SqliteCounters(path, later=waiting.append)) as counters,
+            closing(SqliteCounters(path)) as other,
+        ):
+            charges = [Charge(one, 20)]
+            holds = [counters.reserve(OWNER, charges).hold for _ in range(3)]
+            settle(counters, holds[0], 1, now=None)
+            settle(counters, holds[1], 2, now=None)
+            assert (state(other, one, None).used, len(waiting)) == (60, 1)
+            with closing(locked(path)):
+                waiting.pop()()
+            assert state(other, one, None).used == 60
+            # The next reservation brings them along.
+            counters.reserve(OWNER, charges)
+            assert (state(other, one, None).used, state(other, one, None).reserved) == (43, 40)
+            settle(counters, holds[2], 3, now=None)
+            waiting.pop()()
+            assert (state(other, one, None).used, state(other, one, None).reserved) == (26, 20)
+
+    def test_settles_at_the_end_what_still_waits(self, tmp_path: Path) -> None:
+        path, one = tmp_path / "counters", limit(100, DAY)
+        counters = SqliteCounters(path, later=lambda _: None)
+        settle(counters, counters.reserve(OWNER, [Charge(one, 20)], now=NOON).hold, 5)
+        counters.leave()
+        counters.close()
+        with closing(SqliteCounters(path)) as other:
+            sheet = _sheet(path)
+            assert sheet[one.name][1:] == [5, 0, 0]
+            assert other.free() == 0
 
     def test_forgets_only_what_is_past(self, tmp_path: Path) -> None:
         used, held = limit(1), limit(1)
