@@ -7,7 +7,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     exchange
     routing, limits, catalogue
     providers, context
-    dialects, upstream, store
+    dialects, upstream, store, bodies
     chat, conversation, sse, errors, config, extensions, hangup, telemetry
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`

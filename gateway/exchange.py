@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 import orjson
 
+from gateway.bodies import Keeper, kept
 from gateway.chat import ChatRequest, Learned
 from gateway.context import Gateway
 from gateway.dialects.openai import usage_of
@@ -36,6 +37,7 @@ from gateway.providers.failures import judge_inside
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
+from gateway.store.spool import Body
 from gateway.telemetry import Ended
 from gateway.upstream import Answer, Silence, read_whole
 
@@ -74,6 +76,7 @@ class Exchange:
         "_greenlet",
         "_watched",
         "dropped",
+        "_keeper",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -101,6 +104,7 @@ class Exchange:
         self._gone = False
         self._greenlet: Any = None
         self._watched: Watched | None = None
+        self._keeper: Keeper | None = None
 
     def elapsed(self) -> float:
         """Seconds since it began."""
@@ -150,7 +154,21 @@ class Exchange:
                 output_tokens=usage[1] or 0,
             )
         )
-        self.gateway.ledger.add(self._row(seconds, usage, estimated))
+        self.gateway.ledger.add(self._row(seconds, usage, estimated), self._body())
+
+    def overheard(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks, and what they say, if the client's bodies are kept."""
+        if self.client is None or self.client.log_bodies == "off":
+            return blocks
+        self._keeper = Keeper(self.gateway.settings.logging.max_body_kb << 10)
+        return self._keeper.over(blocks)
+
+    def _body(self) -> Body | None:
+        client, request, keeper = self.client, self.request, self._keeper
+        if client is None or request is None or keeper is None:
+            return None
+        how, most = client.log_bodies, self.gateway.settings.logging.max_body_kb << 10
+        return Body(kept(request.raw, how, most), keeper.kept(how), how)
 
     def _usage(self) -> tuple[tuple[int | None, ...], bool]:
         """The counts as columns, and whether they are estimated: none are made up for a failure."""
@@ -243,7 +261,7 @@ def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterat
     exchange.gateway.metrics.began()
     try:
         request = exchange.request = ask(exchange)
-        yield from _from_targets(exchange, request)
+        yield from exchange.overheard(_from_targets(exchange, request))
         exchange.status = 200
     except GatewayError as error:
         _fail(exchange, error)

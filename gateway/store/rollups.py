@@ -17,6 +17,7 @@ from gateway.store.models import COUNTS, FIRST_TOKEN, LATENCY, LOG_COLUMNS, ROLL
 MINUTE_MS = 60_000
 GRAINS = {"m": 1, "h": 60, "d": 24 * 60}
 """Each grain in minutes. Days are days of UTC."""
+SCOPES = ("all", "client", "provider", "model", "each")
 KEY = tuple(column.name for column in ROLLUPS.primary_key)
 VALUES = (*COUNTS, *SUMS, *LATENCY, *FIRST_TOKEN)
 PICO = 10**12
