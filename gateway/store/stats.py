@@ -216,21 +216,21 @@ def _of_everybody(ask: Ask, span: Range, moment: datetime) -> Statistics:
 
 
 def _of_client(ask: Ask, span: Range, moment: datetime, client_id: int) -> Statistics:
-    """A client's models are known by the hour alone: the running hour counts whole."""
+    """A client's models are not known by the minute: there, the hours that these lie in count."""
     this = _C.client_id == client_id
     buckets = span.buckets(moment)
     rows = ask(_within("client", [(span.grain, buckets)], _C.bucket, this=this))
     series = _series(rows, span, buckets)
-    first = buckets[0] * GRAINS[span.grain] // GRAINS["h"]
-    last = int(moment.timestamp() * 1000) // (GRAINS["h"] * MINUTE_MS)
-    hours = range(first, last + 1)
+    spans = _spans(span.grain, buckets)
+    if span.grain == "m":
+        spans = [("h", range(buckets[0] // GRAINS["h"], buckets[-1] // GRAINS["h"] + 1))]
     return _statistics(
         span,
         moment,
         series,
         [(client_id, _names(ask, [client_id]).get(client_id), _sum_of(series))],
-        _busiest(ask, "each", [("h", hours)], _C.provider, this=this),
-        _busiest(ask, "each", [("h", hours)], _C.provider, _C.model, this=this),
+        _busiest(ask, "each", spans, _C.provider, this=this),
+        _busiest(ask, "each", spans, _C.provider, _C.model, this=this),
     )
 
 

@@ -70,7 +70,7 @@ def upgrade() -> None:
     )
     for grain, minutes in {"m": 1, "h": 60, "d": 24 * 60}.items():
         for scope, who in SCOPES.items():
-            if scope != "each" or grain == "h":
+            if scope != "each" or grain != "m":
                 op.execute(_add_up(grain, scope, minutes, who))
 
 
