@@ -7,7 +7,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     exchange
     routing, limits, catalogue, record, fallback
     providers, prices, breaker, context
-    dialects, upstream, store, price_list
+    dialects, upstream, store, price_list, bodies
     chat, conversation, estimate, sse, errors, config, extensions, hangup, telemetry
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`

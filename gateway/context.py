@@ -1,5 +1,6 @@
 """What lives as long as the app, joined in one place; views reach it by `current_gateway`."""
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -17,7 +18,9 @@ from gateway.providers import Ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
 from gateway.store.counters import StoreAway
+from gateway.store.engine import reason
 from gateway.store.ledger import Ledger
+from gateway.store.retention import prune
 from gateway.store.shared import Shared
 from gateway.store.vault import Vault
 from gateway.telemetry import Metrics
@@ -26,6 +29,7 @@ from gateway.upstream import Upstream
 _CHANGES_EVERY = 0.4
 _PRUNE_EVERY = 600.0
 _IDLE_SECONDS = 15.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -94,7 +98,16 @@ class Gateway:
     def _prune(self) -> None:
         while True:
             self.shared.prune()
+            self._prune_log()
             time.sleep(_PRUNE_EVERY)
+
+    def _prune_log(self) -> None:
+        settings = self.settings
+        try:
+            prune(self.engine, settings.logging.retention_days, settings.data_dir)
+        except Exception as error:
+            # The next turn will do it; what the log keeps for longer harms nobody.
+            _log.warning("The request log could not be pruned: %s", reason(error))
 
 
 def _current() -> Gateway:

@@ -16,6 +16,7 @@ from typing import Any
 import gevent
 import orjson
 
+from gateway.bodies import Keeper, kept
 from gateway.chat import ChatRequest, Learned
 from gateway.context import Gateway
 from gateway.dialects.openai import usage_of
@@ -39,6 +40,7 @@ from gateway.record import CHARS_PER_TOKEN, NOTHING, Spent, row, spent
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
+from gateway.store.spool import Body
 from gateway.telemetry import Ended
 from gateway.upstream import Answer, Silence, read_whole
 
@@ -78,6 +80,7 @@ class Exchange:
         "dropped",
         "limits",
         "flags",
+        "_keeper",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -110,6 +113,7 @@ class Exchange:
         self._gone = False
         self._greenlet: Any = None
         self._watched: Watched | None = None
+        self._keeper: Keeper | None = None
 
     def elapsed(self) -> float:
         """Seconds since it began."""
@@ -170,7 +174,21 @@ class Exchange:
                 output_tokens=usage.output_tokens or 0,
             )
         )
-        self.gateway.ledger.add(row(self, seconds, used))
+        self.gateway.ledger.add(row(self, seconds, used), self._body())
+
+    def overheard(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks, and what they say, if the client's bodies are kept."""
+        if self.client is None or self.client.log_bodies == "off":
+            return blocks
+        self._keeper = Keeper(self.gateway.settings.logging.max_body_kb << 10)
+        return self._keeper.over(blocks)
+
+    def _body(self) -> Body | None:
+        client, request, keeper = self.client, self.request, self._keeper
+        if client is None or request is None or keeper is None:
+            return None
+        how, most = client.log_bodies, self.gateway.settings.logging.max_body_kb << 10
+        return Body(kept(request.raw, how, most), keeper.kept(how), how)
 
 
 def estimated_tokens(request: ChatRequest) -> int:
@@ -187,7 +205,7 @@ def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterat
     exchange.gateway.metrics.began()
     try:
         request = exchange.request = ask(exchange)
-        yield from _from_targets(exchange, request)
+        yield from exchange.overheard(_from_targets(exchange, request))
         exchange.status = 200
     except GatewayError as error:
         _fail(exchange, error)

@@ -89,14 +89,17 @@ class Search:
     def _page(
         self, connection: Connection, limit: int, looked_at: int, after: Place | None
     ) -> Page:
-        seen = self._seen(after).limit(looked_at).subquery()
-        rest = [seen.c[name] == value for name, value in self._others()]
-        wanted = select(seen).where(*rest).order_by(seen.c.started_at.desc(), seen.c.id.desc())
+        wanted = self._seen(after)
+        if others := self._others():
+            seen = wanted.limit(looked_at).subquery()
+            rest = [seen.c[name] == value for name, value in others]
+            order = (seen.c.started_at.desc(), seen.c.id.desc())
+            wanted = select(seen).where(*rest).order_by(*order)
         rows = [dict(row) for row in connection.execute(wanted.limit(limit + 1)).mappings()]
         if len(rows) > limit:
             last = rows[limit - 1]
             return Page(rows[:limit], Place(last["started_at"], last["id"]))
-        return Page(rows, self._end(connection, looked_at, after))
+        return Page(rows, self._end(connection, looked_at, after) if others else None)
 
     def _end(self, connection: Connection, looked_at: int, after: Place | None) -> Place | None:
         """The last row that was looked at, if there may be more behind it."""

@@ -1,24 +1,21 @@
 """Writes batches of the request log: its rows, and what they add up to, in one transaction."""
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, insert, select
+from sqlalchemy import Engine, bindparam, insert, select
 from sqlalchemy.exc import OperationalError
 
+from gateway.store.engine import writing
 from gateway.store.models import LOG_COLUMNS, RequestBody, RequestLog
 from gateway.store.rollups import as_rows, roll_up, upsert
 from gateway.store.spool import Body, Entry
-from gateway.store.sqlite import BUSY_SECONDS
 
 Row = Sequence[Any]
 _REQUEST_ID = LOG_COLUMNS.index("request_id")
 _STARTED_AT = LOG_COLUMNS.index("started_at")
 _COST = LOG_COLUMNS.index("cost_usd")
-_LOCK_TRY = 0.005
 
 
 class LogWriter:
@@ -41,7 +38,7 @@ class LogWriter:
         """False, and nothing is written, if the log holds one of them already."""
         rows = [_plain(entry.row) for entry in batch]
         bodies = [_body(entry.row, entry.body) for entry in batch if entry.body]
-        with _transaction(self._engine) as connection:
+        with writing(self._engine) as connection:
             if connection.exec_driver_sql(self._insert, rows).rowcount != len(rows):
                 connection.rollback()
                 return False
@@ -61,32 +58,6 @@ class LogWriter:
 _KNOWN = select(RequestLog.request_id).where(
     RequestLog.request_id.in_(bindparam("ids", expanding=True))
 )
-
-
-@contextmanager
-def _transaction(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            _lock(connection)
-        yield connection
-        connection.commit()
-
-
-def _lock(connection: Connection) -> None:
-    """Waits for its turn without SQLite's own wait, which would stop the whole worker."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
-    try:
-        while True:
-            try:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-                return
-            except OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(_LOCK_TRY)
-    finally:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}")
 
 
 def _plain(row: Row) -> tuple[Any, ...]:

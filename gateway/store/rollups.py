@@ -1,7 +1,7 @@
 """What the log adds up to, by time and by who asked whom, so that nobody has to read all of it.
 
 A row counts once in every scope (`all`, `client`, `provider`, `model` of a provider, and `each`
-triple of them) of every grain (minute, hour, day; `each` by the hour alone). Errors are answers of
+triple of them) of every grain (minute, hour, day; `each` not by the minute). Errors are answers of
 status 400 and above. Latency is that of the others, the time to the first token that of streams.
 """
 
@@ -17,6 +17,7 @@ from gateway.store.models import COUNTS, FIRST_TOKEN, LATENCY, LOG_COLUMNS, ROLL
 MINUTE_MS = 60_000
 GRAINS = {"m": 1, "h": 60, "d": 24 * 60}
 """Each grain in minutes. Days are days of UTC."""
+SCOPES = ("all", "client", "provider", "model", "each")
 KEY = tuple(column.name for column in ROLLUPS.primary_key)
 VALUES = (*COUNTS, *SUMS, *LATENCY, *FIRST_TOKEN)
 PICO = 10**12
@@ -90,7 +91,7 @@ def _in_grains(by_minute: dict[tuple[Any, ...], Values]) -> dict[Key, Values]:
     found: dict[Key, Values] = {}
     for grain, minutes in GRAINS.items():
         for (scope, minute, *who), values in by_minute.items():
-            if scope == "each" and grain != "h":
+            if scope == "each" and grain == "m":
                 continue
             key = (grain, scope, minute // minutes, *who)
             before = found.get(key)

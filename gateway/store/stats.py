@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, Select, and_, func, select
+from sqlalchemy import ColumnElement, Engine, Row, Select, and_, func, or_, select
 
 from gateway.store.engine import database_answers
 from gateway.store.histogram import BINS, percentile
@@ -54,7 +54,7 @@ class Totals:
     __slots__ = ("values",)
 
     def __init__(self, values: Sequence[int] = (0,) * len(VALUES)) -> None:
-        self.values = values
+        self.values = tuple(values)
 
     @classmethod
     def over(cls, parts: "Iterable[Totals]") -> "Totals":
@@ -201,36 +201,36 @@ Ask = Callable[[Select[*tuple[Any, ...]]], Sequence[Row[*tuple[Any, ...]]]]
 
 def _of_everybody(ask: Ask, span: Range, moment: datetime) -> Statistics:
     buckets = span.buckets(moment)
-    series = _series(ask(_within("all", span.grain, buckets, _C.bucket)), span, buckets)
-    clients = _busiest(ask, "client", span.grain, buckets, _C.client_id)
+    spans = _spans(span.grain, buckets)
+    series = _series(ask(_within("all", [(span.grain, buckets)], _C.bucket)), span, buckets)
+    clients = _busiest(ask, "client", spans, _C.client_id)
     names = _names(ask, [number for (number,), _ in clients])
     return _statistics(
         span,
         moment,
         series,
         [(number, names.get(number), totals) for (number,), totals in clients],
-        _busiest(ask, "provider", span.grain, buckets, _C.provider),
-        _busiest(ask, "model", span.grain, buckets, _C.provider, _C.model),
+        _busiest(ask, "provider", spans, _C.provider),
+        _busiest(ask, "model", spans, _C.provider, _C.model),
     )
 
 
 def _of_client(ask: Ask, span: Range, moment: datetime, client_id: int) -> Statistics:
-    """A client's models are known by the hour alone: the running hour counts whole."""
+    """A client's models are not known by the minute: there, the hours that these lie in count."""
     this = _C.client_id == client_id
     buckets = span.buckets(moment)
-    series = _series(
-        ask(_within("client", span.grain, buckets, _C.bucket, this=this)), span, buckets
-    )
-    first = buckets[0] * GRAINS[span.grain] // GRAINS["h"]
-    last = int(moment.timestamp() * 1000) // (GRAINS["h"] * MINUTE_MS)
-    hours = range(first, last + 1)
+    rows = ask(_within("client", [(span.grain, buckets)], _C.bucket, this=this))
+    series = _series(rows, span, buckets)
+    spans = _spans(span.grain, buckets)
+    if span.grain == "m":
+        spans = [("h", range(buckets[0] // GRAINS["h"], buckets[-1] // GRAINS["h"] + 1))]
     return _statistics(
         span,
         moment,
         series,
         [(client_id, _names(ask, [client_id]).get(client_id), _sum_of(series))],
-        _busiest(ask, "each", "h", hours, _C.provider, this=this),
-        _busiest(ask, "each", "h", hours, _C.provider, _C.model, this=this),
+        _busiest(ask, "each", spans, _C.provider, this=this),
+        _busiest(ask, "each", spans, _C.provider, _C.model, this=this),
     )
 
 
@@ -254,15 +254,28 @@ def _statistics(
     )
 
 
+Spans = list[tuple[str, range]]
+
+
 def _within(
-    scope: str, grain: str, buckets: range, *by: ColumnElement[Any], this: Any = None
+    scope: str, spans: Spans, *by: ColumnElement[Any], this: Any = None
 ) -> Select[*tuple[Any, ...]]:
-    query = select(*by, *_SUMS).where(
-        _C.grain == grain,
-        _C.scope == scope,
-        _C.bucket.between(buckets[0], buckets[-1]),
-    )
+    times = [and_(_C.grain == grain, _C.bucket.between(some[0], some[-1])) for grain, some in spans]
+    query = select(*by, *_SUMS).where(_C.scope == scope, or_(*times))
     return (query if this is None else query.where(this)).group_by(*by)
+
+
+def _spans(grain: str, hours: range) -> Spans:
+    """The same time in fewer rollups: whole days where there are some."""
+    first, end = -(-hours.start // 24), hours.stop // 24
+    if grain != "h" or end <= first:
+        return [(grain, hours)]
+    spans = [
+        ("h", range(hours.start, first * 24)),
+        ("d", range(first, end)),
+        ("h", range(end * 24, hours.stop)),
+    ]
+    return [(unit, some) for unit, some in spans if some]
 
 
 def _series(rows: Sequence[Row[Any]], span: Range, buckets: range) -> list[tuple[datetime, Totals]]:
@@ -273,13 +286,12 @@ def _series(rows: Sequence[Row[Any]], span: Range, buckets: range) -> list[tuple
 def _busiest(
     ask: Ask,
     scope: str,
-    grain: str,
-    buckets: range,
+    spans: Spans,
     *by: ColumnElement[Any],
     this: Any = None,
 ) -> list[tuple[tuple[Any, ...], Totals]]:
     busiest = func.sum(_C.requests).desc()
-    query = _within(scope, grain, buckets, *by, this=this).order_by(busiest, *by).limit(MOST_SHOWN)
+    query = _within(scope, spans, *by, this=this).order_by(busiest, *by).limit(MOST_SHOWN)
     return [(tuple(row[: len(by)]), _totals(row[len(by) :])) for row in ask(query)]
 
 

@@ -14,6 +14,14 @@ BINS = range(len(BOUNDS) + 1)
 COUNTS = ("requests", "errors", "estimated", "unpriced")
 TOKENS = ("input", "output", "cached", "cache_write", "reasoning", "input_audio", "output_audio")
 SUMS = (*(f"{name}_tokens" for name in TOKENS), "cost_pico")
+CLIENT, PROVIDER, MODEL = "COALESCE(client_id, 0)", "COALESCE(provider, '')", "COALESCE(model, '')"
+SCOPES = {
+    "all": ("0", "''", "''"),
+    "client": (CLIENT, "''", "''"),
+    "provider": ("0", PROVIDER, "''"),
+    "model": ("0", PROVIDER, MODEL),
+    "each": (CLIENT, PROVIDER, MODEL),
+}
 HISTOGRAMS = (*(f"latency_{n:02}" for n in BINS), *(f"first_token_{n:02}" for n in BINS))
 
 
@@ -60,6 +68,43 @@ def upgrade() -> None:
         "rollups",
         ["client_id", "grain", "scope", "bucket"],
     )
+    for grain, minutes in {"m": 1, "h": 60, "d": 24 * 60}.items():
+        for scope, who in SCOPES.items():
+            if scope != "each" or grain != "m":
+                op.execute(_add_up(grain, scope, minutes, who))
+
+
+def _add_up(grain: str, scope: str, minutes: int, who: tuple[str, str, str]) -> str:
+    """The statement that adds the rows up that are there already; none of them has a cost."""
+    bucket = f"started_at / {minutes * 60_000}"
+    sums = [
+        "COUNT(*)",
+        _count("status >= 400"),
+        _count("estimated"),
+        _count("input_tokens IS NOT NULL OR output_tokens IS NOT NULL"),
+        *(f"COALESCE(SUM({column}), 0)" for column in SUMS[:5]),
+        *("0", "0", "0"),
+        *(_count(f"status < 400 AND {_within('total_ms', n)}") for n in BINS),
+        *(_count(f"streamed AND {_within('first_byte_ms', n)}") for n in BINS),
+    ]
+    key = ", ".join((bucket, *who))
+    columns = ", ".join(
+        ("grain", "scope", "bucket", "client_id", "provider", "model", *COUNTS, *SUMS, *HISTOGRAMS)
+    )
+    return (
+        f"INSERT INTO rollups ({columns}) SELECT '{grain}', '{scope}', {key}, {', '.join(sums)} "
+        f"FROM request_logs GROUP BY {', '.join((bucket, *(one for one in who if '(' in one)))}"
+    )
+
+
+def _count(condition: str) -> str:
+    return f"COALESCE(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)"
+
+
+def _within(column: str, number: int) -> str:
+    """Beyond the bin below, up to the bin's own bound."""
+    above = f"{column} > {BOUNDS[number - 1]}" if number else f"{column} IS NOT NULL"
+    return f"{above} AND {column} <= {BOUNDS[number]}" if number < len(BOUNDS) else above
 
 
 def downgrade() -> None:

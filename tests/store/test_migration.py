@@ -17,6 +17,7 @@ from gateway.extensions import Base
 from gateway.store import migration
 from gateway.store.migration import MigrationFailed, head, is_current, migration_engine, upgrade
 from tests.store.conftest import on_postgresql, on_sqlite
+from tests.store.test_rollups import expected, stored, stored_ids
 
 
 @pytest.fixture
@@ -211,3 +212,32 @@ def tables(settings: Settings) -> set[str]:
 def tell(settings: Settings, statement: str) -> None:
     with migration_engine(settings) as engine, engine.begin() as connection:
         connection.execute(text(statement))
+
+
+def test_rows_of_an_older_version_are_added_up(settings: Settings) -> None:
+    settings.data_dir.mkdir()
+    upgrade_to(settings, "0001")
+    columns = (
+        "request_id, client_id, provider, model, started_at, status, streamed, estimated, "
+        "total_ms, first_byte_ms, input_tokens, output_tokens, door, attempts"
+    )
+    rows = [
+        "'r1', 1, 'openai', 'one', 1790000000000, 200, true, false, 10.0, 5.5, 7, 3, 'openai', 1",
+        "'r2', 1, 'openai', 'one', 1790000001000, 200, true, true, 10.1, NULL, 7, 3, 'openai', 1",
+        "'r3', 2, 'openai', 'two', 1790009000000, 502, false, false, 9e9, 9e9, 1, 1, 'openai', 1",
+        "'r4', NULL, NULL, NULL, 1790000000000, 401, false, false, 1, NULL, NULL, NULL, 'x', 0",
+        "'r5', 1, 'openai', 'one', 1790100000000, 200, true, false, 9e9, 9e9, 7, 3, 'openai', 1",
+    ]
+    for row in rows:
+        tell(settings, f"INSERT INTO request_logs ({columns}) VALUES ({row})")
+    migrate(settings)
+    with migration_engine(settings) as engine:
+        assert len(stored_ids(engine)) == len(rows)
+        assert stored(engine) == expected(engine)
+
+
+def upgrade_to(settings: Settings, revision: str) -> None:
+    from alembic import command
+
+    with migration_engine(settings) as engine, engine.begin() as connection:
+        command.upgrade(alembic_config(connection), revision)

@@ -86,7 +86,7 @@ def expected(engine: Engine) -> dict[tuple[Any, ...], Counter[str]]:
                 "provider": (0, who[1], ""),
                 "model": (0, *who[1:]),
             }
-            if grain == "h":
+            if grain != "m":
                 scopes["each"] = who
             for scope, key in scopes.items():
                 place = (grain, scope, one["started_at"] // length, *key)

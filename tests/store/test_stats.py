@@ -113,6 +113,24 @@ def test_totals_are_those_of_the_rows(engine: Engine, ledger: Ledger, book: Clie
         ]
 
 
+@pytest.mark.parametrize("hour", [0, 1, 12, 22, 23])
+def test_the_parts_come_to_the_totals(engine: Engine, ledger: Ledger, hour: int) -> None:
+    """At whatever hour: of seven days, the whole ones are read by the day."""
+    moment = NOON.replace(hour=hour)
+    hours = range(0, 24 * 9, 3)
+    log(ledger, *({**CALL, "started_at": at(hours=ago), "client_id": ago % 5} for ago in hours))
+    for name in RANGES:
+        found = statistics(engine, name, moment=moment)
+        for parts in (found.by_client, found.by_provider, found.by_model):
+            assert Totals.over(part[-1] for part in parts).values == found.totals.values
+        series = Totals.over(totals for _, totals in found.series)
+        assert series.values == found.totals.values
+    week = statistics(engine, "7d", moment=moment)
+    first = int(week.since.timestamp() * 1000)
+    last = first + 7 * 24 * 3_600_000
+    assert week.totals.count("requests") == sum(first <= at(hours=ago) < last for ago in hours)
+
+
 def test_of_one_client_nothing_is_told_of_others(engine: Engine, ledger: Ledger) -> None:
     log(
         ledger,
