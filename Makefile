@@ -5,13 +5,16 @@ PORT ?=
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint environments bench clean
+.PHONY: run test verify lint environments bench clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest
+
+verify: $(VENV)/.test
+	@GATEWAY_TESTS_LONG=1 $(BIN)/python -m pytest tests/failure/test_log_away.py
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import gevent
 from flask import Flask, Request, Response, render_template, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
@@ -13,15 +14,19 @@ from gateway import commands, config
 from gateway.blueprints import BLUEPRINTS
 from gateway.blueprints.protection import security_headers
 from gateway.blueprints.replies import Reply, door_of, failure
+from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.exchange import new_request_id
 from gateway.extensions import csrf, db, limiter
 from gateway.fetcher import Fetcher
+from gateway.prices import Prices
 from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
+from gateway.store.counter_file import SqliteCounters
+from gateway.store.counters import Counters
 from gateway.store.engine import database_url, engine_options
 from gateway.store.ledger import Ledger
 from gateway.store.shared import Shared
@@ -88,15 +93,16 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _gateway(settings: Settings, vault: Vault) -> Gateway:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    upstream = Upstream(settings.upstream)
+    upstream, metrics = Upstream(settings.upstream), Metrics()
+    counters = _counters(settings)
     return Gateway(
         settings=settings,
         engine=db.engine,
         vault=vault,
         clients=ClientDirectory(db.engine, vault),
-        shared=Shared(settings.data_dir / "shared.db"),
+        shared=Shared(counters, metrics.counters_degraded),
         states=States(settings.data_dir / "state.db", settings.state, vault),
-        ledger=Ledger(db.engine, settings.logging),
+        ledger=Ledger(db.engine, settings.logging, settings.data_dir / "spool"),
         upstream=upstream,
         fetcher=Fetcher(
             settings.fetch,
@@ -104,9 +110,20 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
             ca_bundle=settings.upstream.ca_bundle,
         ),
         ways=ways(settings),
+        prices=Prices(settings),
+        breaker=Breaker(settings.breaker, metrics.breaker),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
-        metrics=Metrics(),
+        metrics=metrics,
     )
+
+
+def _counters(settings: Settings) -> Counters:
+    if settings.redis.url is None:
+        return SqliteCounters(settings.data_dir / "shared.db", later=gevent.spawn)
+    # Only who has a Redis pays for its client.
+    from gateway.store.counter_redis import RedisCounters
+
+    return RedisCounters(settings.redis.url)
 
 
 def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from statistics import median
 
 from bench.load import Plan
-from bench.stage import Row, Stage, tell
+from bench.stage import ALL_LIMITS, Row, Stage, tell
 
 WHOLE_BOUND = 2.5
 STREAM_BOUND = 3.0
@@ -39,8 +39,9 @@ def translated(stage: Stage) -> Iterator[Row]:
 def parts(stage: Stage) -> Iterator[Row]:
     """Where the cost lies, without bounds."""
     plan = stage.plan(stage.gateway, "whole")
-    free = stage.new_client(stage.gateway, limits=False)
-    yield _compared(stage, "whole, no limits", replace(plan, key=free))
+    for name, limits in (("no limits", {}), ("all limits", ALL_LIMITS)):
+        key = stage.new_client(stage.gateway, name, limits)
+        yield _compared(stage, f"whole, {name}", replace(plan, key=key))
     yield _compared(stage, "whole, bare relay", stage.plan(stage.relay, "whole"))
     yield _compared(stage, "stream, bare relay", stage.plan(stage.relay, "stream"))
 

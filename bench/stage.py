@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,8 +18,15 @@ LIMITS = {
     "rate_limit_hour": 10**9,
     "rate_limit_day": 10**9,
 }
-
-
+ALL_LIMITS = {
+    **LIMITS,
+    "tokens_per_minute": 10**12,
+    "max_concurrent": 10**6,
+    "quota_requests_day": 10**9,
+    "quota_input_tokens_day": 10**12,
+    "quota_output_tokens_day": 10**12,
+    "max_input_tokens": 10**6,
+}
 _CALM, _TRIES = 0.05, 3
 _LOOK, _IN_USE = 0.25, 0.15
 
@@ -78,14 +86,16 @@ class Stage:
         """That of a client with three limits, none of which is ever reached."""
         return self.new_client(self.gateway)
 
-    def new_client(self, gateway: Gateway, *, limits: bool = True) -> str:
+    def new_client(
+        self, gateway: Gateway, name: str = "limited", limits: Mapping[str, int] = LIMITS
+    ) -> str:
         """A client of the gateway whose provider is the static upstream; gives its key."""
         return gateway.client(
-            name="limited" if limits else "free",
+            name=name,
             provider="openai-compatible",
             provider_base_url=f"http://127.0.0.1:{self.upstream.port}/v1",
             provider_api_key="upstream-key",
-            **(LIMITS if limits else {}),
+            **limits,
         )
 
     @cached_property

@@ -1,7 +1,6 @@
 """What lives as long as the app, joined in one place; views reach it by `current_gateway`."""
 
 import logging
-import sqlite3
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,13 +10,18 @@ from flask import current_app
 from sqlalchemy import Engine
 from werkzeug.local import LocalProxy
 
+from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.fetcher import Fetcher
 from gateway.hangup import INTERVAL, HangupWatch
+from gateway.prices import Prices
 from gateway.providers import Ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
+from gateway.store.counters import StoreAway
+from gateway.store.engine import reason
 from gateway.store.ledger import Ledger
+from gateway.store.retention import prune
 from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
@@ -45,6 +49,8 @@ class Gateway:
     upstream: Upstream
     fetcher: Fetcher
     ways: Ways
+    prices: Prices
+    breaker: Breaker
     model_lists: ModelLists
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)
@@ -58,6 +64,7 @@ class Gateway:
     def start(self) -> None:
         work = (
             self.ledger.run,
+            self.shared.keep,
             self._watch_changes,
             self._watch_hangups,
             self._flush_metrics,
@@ -69,8 +76,7 @@ class Gateway:
     def stop(self) -> None:
         gevent.killall(self._greenlets)
         self.metrics.flush()
-        if not self.ledger.flush():
-            _log.error("%d rows of the request log could not be written", self.ledger.waiting)
+        self.ledger.close()
         self.upstream.close()
         self.shared.close()
         self.states.close()
@@ -80,7 +86,7 @@ class Gateway:
         while True:
             try:
                 now = self.shared.sequence()
-            except sqlite3.Error:
+            except StoreAway:
                 now = -1
             if now != seen or now == -1:
                 self.clients.forget()
@@ -106,7 +112,16 @@ class Gateway:
         while True:
             self.shared.prune()
             self.states.prune()
+            self._prune_log()
             time.sleep(_PRUNE_EVERY)
+
+    def _prune_log(self) -> None:
+        settings = self.settings
+        try:
+            prune(self.engine, settings.logging.retention_days, settings.data_dir)
+        except Exception as error:
+            # The next turn will do it; what the log keeps for longer harms nobody.
+            _log.warning("The request log could not be pruned: %s", reason(error))
 
 
 def _current() -> Gateway:

@@ -132,6 +132,19 @@ class Metrics:
             ("provider", "code"),
             registry=registry,
         )
+        self._degraded = Gauge(
+            "ai_gateway_counters_degraded",
+            "Workers that count by themselves, since the shared counters cannot be used",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._breaker_open = Gauge(
+            "ai_gateway_breaker_open",
+            "Workers that pass a target over because it keeps failing",
+            by_model,
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self._bound: dict[tuple[str, str, int], _Bound] = {}
         self._models: set[str] = set()
         self._codes: set[str] = set()
@@ -166,6 +179,14 @@ class Metrics:
 
     def upstream_failed(self, provider: str, code: str) -> None:
         self._upstream_errors.labels(provider, _bounded(code, self._codes, _MANY_CODES)).inc()
+
+    def counters_degraded(self, degraded: bool) -> None:
+        self._degraded.set(int(degraded))
+
+    def breaker(self, provider: str, model: str, is_open: bool) -> None:
+        """Notes that a target is passed over, or no longer."""
+        gauge = self._breaker_open.labels(provider, _bounded(model, self._models, _MANY_MODELS))
+        gauge.inc() if is_open else gauge.dec()
 
     def text(self) -> bytes:
         """All workers' figures in Prometheus' text format."""

@@ -17,6 +17,7 @@ from gateway.errors import ClientHungUp, GatewayError
 from gateway.exchange import SILENCE, Exchange, answer, new_request_id
 
 _LONGEST_LIST = 1_000
+_SHARED = ("/v1/models", "/v1/requests/", "/v1/usage")
 _STREAM_HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 
 
@@ -53,7 +54,7 @@ def door_of(request: Request) -> str:
         return "gemini"
     if path.startswith("/v1/models/") and request.method == "POST":
         return "gemini"
-    if path.startswith("/v1/models"):
+    if path.startswith(_SHARED):
         if "anthropic-version" in request.headers:
             return "anthropic"
         agent = request.headers.get("User-Agent", "")
@@ -186,7 +187,8 @@ def _headers(exchange: Exchange) -> list[tuple[str, str]]:
             headers.append(("x-gateway-dropped-params", _listed(exchange.dropped)))
         if exchange.error is not None and exchange.attempts > 1:
             headers.append(("x-should-retry", "false"))
-    headers += exchange.limit_headers.items()
+    if exchange.call is not None:
+        headers += exchange.call.headers.items()
     return headers
 
 

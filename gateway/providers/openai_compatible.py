@@ -196,6 +196,7 @@ OPENAI_COMPATIBLE = (
         title="DeepSeek",
         base_url="https://api.deepseek.com",
         accepts=changed(_ONE_CAP_OTHERS, images=False, seals=False),
+        lacks=frozenset({"images", "json_schema"}),
         quirks=Quirks(
             rename=_ONE_CAP,
             words={"reasoning_effort": {"minimal": "low", "medium": "high", "xhigh": "high"}},

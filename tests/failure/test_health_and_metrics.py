@@ -25,6 +25,7 @@ METRICS = {
     "ai_gateway_request_duration_seconds": "histogram",
     "ai_gateway_time_to_first_token_seconds": "histogram",
     "ai_gateway_upstream_errors_total": "counter",
+    "ai_gateway_counters_degraded": "gauge",
 }
 
 

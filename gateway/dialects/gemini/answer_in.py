@@ -269,16 +269,18 @@ def usage_of(found: dict[str, Any]) -> Usage:
         output_tokens=(_count(found.get("candidatesTokenCount")) or 0) + (thoughts or 0),
         cached_tokens=_count(found.get("cachedContentTokenCount")),
         reasoning_tokens=thoughts,
-        audio_tokens=_audio(found),
+        input_audio_tokens=_of_kind(found, "AUDIO", "promptTokensDetails"),
+        output_audio_tokens=_of_kind(found, "AUDIO", "candidatesTokensDetails"),
+        cached_audio_tokens=_of_kind(found, "AUDIO", "cacheTokensDetails") or 0,
+        output_image_tokens=_of_kind(found, "IMAGE", "candidatesTokensDetails") or 0,
     )
 
 
-def _audio(found: dict[str, Any]) -> int | None:
+def _of_kind(found: dict[str, Any], modality: str, details: str) -> int | None:
     counts = [
         _count(item.get("tokenCount")) or 0
-        for name in ("promptTokensDetails", "candidatesTokensDetails")
-        for item in _list(found.get(name))
-        if isinstance(item, dict) and item.get("modality") == "AUDIO"
+        for item in _list(found.get(details))
+        if isinstance(item, dict) and item.get("modality") == modality
     ]
     return sum(counts) if counts else None
 
