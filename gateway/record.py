@@ -1,7 +1,6 @@
 """What is kept of a call that has ended: what it used, what that cost, and its row in the log."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
@@ -15,6 +14,12 @@ from gateway.providers.base import Target
 from gateway.store.clients import Client
 
 CHARS_PER_TOKEN = 4
+# Where each dialect keeps what is said; nothing is said deeper than that.
+_TEXTS = (
+    *("messages", "contents", "content", "parts", "text", "input", "output", "arguments"),
+    *("system", "systemInstruction", "system_instruction", "instructions"),
+)
+_DEEPEST = 8
 NOTHING = Usage()
 FREE = Usage(0, 0)
 
@@ -133,17 +138,12 @@ def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
 
 
-def text_size(body: Mapping[str, Any]) -> int:
-    """Characters of text in a question; images and other data do not count."""
-    size = 0
-    for message in body.get("messages") or ():
-        content = message.get("content")
-        if isinstance(content, str):
-            size += len(content)
-        elif isinstance(content, list):
-            size += sum(len(part["text"]) for part in content if _has_text(part))
-    return size
-
-
-def _has_text(part: dict[str, Any]) -> bool:
-    return isinstance(part.get("text"), str)
+def text_size(asked: Any, depth: int = 0) -> int:
+    """Characters of text in a question of any dialect; images and other data do not count."""
+    if isinstance(asked, str):
+        return len(asked)
+    if depth > _DEEPEST:
+        return 0
+    if isinstance(asked, dict):
+        return sum(text_size(asked[name], depth + 1) for name in _TEXTS if name in asked)
+    return sum(text_size(one, depth + 1) for one in asked) if isinstance(asked, list) else 0
