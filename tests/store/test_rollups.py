@@ -1,6 +1,7 @@
 """The rollups are the sum of the rows, whatever is written in which portions, and how often."""
 
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, text
 
 from gateway.config import Settings
+from gateway.store.engine import open_engine
 from gateway.store.histogram import BINS, BOUNDS, bin_of, percentile
 from gateway.store.ledger import COLUMNS, Ledger
 from gateway.store.rollups import KEY, VALUES
@@ -162,3 +164,34 @@ class TestPercentiles:
 
 def test_the_columns_that_the_sums_read_are_there() -> None:
     assert set(TOKENS) <= set(COLUMNS)
+
+
+def test_workers_that_write_at_once_neither_wait_in_a_ring_nor_lose(
+    engine: Engine, settings: Settings
+) -> None:
+    """Each with connections of its own, and its rows in an order of its own."""
+    keys = [(client, model) for client in range(10) for model in "abcdef"]
+
+    failures: list[int] = []
+
+    def work(worker: int) -> tuple[int, int]:
+        own = open_engine(settings)
+        ledger = Ledger(own, settings.logging)
+        for turn in range(10):
+            mine = keys[::-1] if worker % 2 else keys
+            for number, (client, model) in enumerate(mine):
+                moment = {"started_at": client * LONG["d"]}
+                one = row(f"{worker}-{turn}-{number}", client_id=client, model=model, **moment)
+                ledger.add(one)
+            while not ledger.flush():
+                failures.append(worker)
+        told = ledger.waiting, ledger.lost
+        own.dispose()
+        return told
+
+    with ThreadPoolExecutor(4) as workers:
+        assert list(workers.map(work, range(4))) == [(0, 0)] * 4
+    if engine.dialect.name == "postgresql":  # SQLite's one lock may be had too late
+        assert failures == []
+    assert len(stored_ids(engine)) == 4 * 10 * len(keys)
+    assert stored(engine) == expected(engine)
