@@ -2,6 +2,7 @@
 PYTHON ?= python3
 HOST ?=
 PORT ?=
+TESTS_AT_ONCE ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -10,8 +11,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.run
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py
 
+# Most tests wait for servers, so more of them run at once than there are cores; a file stays whole.
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadfile
 
 verify: $(VENV)/.test
 	@GATEWAY_TESTS_LONG=1 $(BIN)/python -m pytest tests/failure/test_log_away.py
