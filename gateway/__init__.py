@@ -8,6 +8,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     question
     routing, limits, catalogue, memory
     providers, context
+    tools
     dialects, upstream, fetcher, store
     chat, conversation, sse, sniffing, errors, config, extensions, hangup, telemetry
 
