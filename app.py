@@ -24,10 +24,12 @@ from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
 from gateway.store.engine import database_url, engine_options
 from gateway.store.ledger import Ledger
+from gateway.store.settings import ENABLED_TOOLS, stored
 from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
 from gateway.telemetry import Metrics, configure_logging
+from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
 
@@ -85,22 +87,25 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _gateway(settings: Settings, vault: Vault) -> Gateway:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     upstream = Upstream(settings.upstream)
+    engine = db.engine
+    fetcher = Fetcher(
+        settings.fetch,
+        proxy=settings.upstream.proxy,
+        ca_bundle=settings.upstream.ca_bundle,
+    )
     return Gateway(
         settings=settings,
-        engine=db.engine,
+        engine=engine,
         vault=vault,
-        clients=ClientDirectory(db.engine, vault),
+        clients=ClientDirectory(engine, vault),
         shared=Shared(settings.data_dir / "shared.db"),
         states=States(settings.data_dir / "state.db", settings.state, vault),
-        ledger=Ledger(db.engine, settings.logging),
+        ledger=Ledger(engine, settings.logging),
         upstream=upstream,
-        fetcher=Fetcher(
-            settings.fetch,
-            proxy=settings.upstream.proxy,
-            ca_bundle=settings.upstream.ca_bundle,
-        ),
+        fetcher=fetcher,
         ways=ways(settings),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
+        toolbox=Toolbox(settings.tools, fetcher, upstream, lambda: stored(engine, ENABLED_TOOLS)),
         metrics=Metrics(),
     )
 

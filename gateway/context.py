@@ -22,6 +22,7 @@ from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
 from gateway.telemetry import Metrics
+from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
 _CHANGES_EVERY = 0.4
@@ -45,13 +46,14 @@ class Gateway:
     fetcher: Fetcher
     ways: Ways
     model_lists: ModelLists
+    toolbox: Toolbox
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)
     _greenlets: list[Any] = field(default_factory=list)
 
     def changed(self) -> None:
-        """To be called after each change to a client: all workers will ask the database again."""
-        self.clients.forget()
+        """To be called after each change by an administrator: all workers will ask again."""
+        self._forget()
         self.shared.bump()
 
     def start(self) -> None:
@@ -61,6 +63,7 @@ class Gateway:
             self._watch_hangups,
             self._prune,
             self._drop_idle,
+            self.toolbox.watch,
         )
         self._greenlets = [gevent.spawn(one) for one in work]
 
@@ -68,9 +71,14 @@ class Gateway:
         gevent.killall(self._greenlets)
         if not self.ledger.flush():
             _log.error("%d rows of the request log could not be written", self.ledger.waiting)
+        self.toolbox.close()
         self.upstream.close()
         self.shared.close()
         self.states.close()
+
+    def _forget(self) -> None:
+        self.clients.forget()
+        self.toolbox.forget()
 
     def _watch_changes(self) -> None:
         seen = -1
@@ -80,7 +88,7 @@ class Gateway:
             except sqlite3.Error:
                 now = -1
             if now != seen or now == -1:
-                self.clients.forget()
+                self._forget()
             seen = now
             time.sleep(_CHANGES_EVERY)
 

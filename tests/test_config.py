@@ -400,7 +400,9 @@ def test_servers_are_read(file: Path) -> None:
     (got,) = read(file, text, KEY="hunter2").tools.mcp_servers
     assert (got.name, got.url, got.allowed_tools) == ("wiki", "http://10.0.0.1:8/mcp?a=b", [])
     assert got.headers["X-Key"].get_secret_value() == "hunter2"
-    twice = yaml.safe_dump({"tools": {"mcp_servers": [written, {**written, "name": "Wiki"}]}})
+    twice = yaml.safe_dump(
+        {"tools": {"mcp_servers": [written, {"name": "Wiki", "url": "http://h"}]}}
+    )
     assert "different names" in refusal(file, twice, KEY="x")
 
 

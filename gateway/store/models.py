@@ -135,6 +135,16 @@ class AdminRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+class SettingRow(Base):
+    """What administrators have set while the gateway runs, by name."""
+
+    __tablename__ = "settings"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+
+
 class RequestLog(Base):
     """One call of one client. It outlives its client, so `client_id` is no foreign key."""
 
