@@ -15,7 +15,7 @@ from gevent.pool import Pool
 
 from gateway import conversation
 from gateway.config import Tools as Settings
-from gateway.fetcher import Fetcher
+from gateway.fetcher import Fetcher, NotFetched
 from gateway.tools.function import FunctionTool, ToolFailed
 from gateway.tools.modules import Module, load
 from gateway.tools.remote import ToolServer
@@ -164,6 +164,8 @@ class Toolbox:
             return Outcome(f"The tool did not end within {seconds:.3g} s.", True)
         except ToolFailed as failure:
             return Outcome(str(failure), True)
+        except NotFetched as failure:
+            return Outcome(f"It was not fetched: {failure.reason}.", True)
         except Exception as error:
             _log.warning("The tool %s failed", name, exc_info=True)
             return Outcome(f"The tool failed: {type(error).__name__}.", True)

@@ -18,7 +18,7 @@ def http_get(fetcher: Fetcher, url: str) -> str:
 
     url: the whole address
     """
-    page = _asked(fetcher, url, "*/*")
+    page = fetcher.page(url, _LARGEST)
     return f"{_head(page)}\n\n{_text(page)}"
 
 
@@ -27,7 +27,7 @@ def fetch_page_text(fetcher: Fetcher, url: str) -> str:
 
     url: the whole address
     """
-    page = _asked(fetcher, url, "text/html, text/plain;q=0.9, */*;q=0.5")
+    page = fetcher.page(url, _LARGEST, "text/html, text/plain;q=0.9, */*;q=0.5")
     if page.media_type not in ("text/html", "application/xhtml+xml"):
         return f"{_head(page)}\n\n{_text(page)}"
     return f"{_head(page)}\n\n{apart(_readable, page.body, page.charset)}"
@@ -42,13 +42,6 @@ def dns_lookup(fetcher: Fetcher, name: str) -> list[str]:
         return list(dict.fromkeys(fetcher.addresses(name)))
     except NotFetched as error:
         raise ToolFailed(f"{name[:200]} has no addresses to tell: {error.reason}.") from None
-
-
-def _asked(fetcher: Fetcher, url: str, accept: str) -> Page:
-    try:
-        return fetcher.page(url, _LARGEST, accept)
-    except NotFetched as error:
-        raise ToolFailed(f"It was not fetched: {error.reason}.") from None
 
 
 def _head(page: Page) -> str:
