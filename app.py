@@ -29,10 +29,12 @@ from gateway.store.counter_file import SqliteCounters
 from gateway.store.counters import Counters
 from gateway.store.engine import database_url, engine_options
 from gateway.store.ledger import Ledger
+from gateway.store.settings import ENABLED_TOOLS, stored
 from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
 from gateway.telemetry import Metrics, configure_logging
+from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
 
@@ -95,24 +97,27 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     upstream, metrics = Upstream(settings.upstream), Metrics()
     counters = _counters(settings)
+    engine = db.engine
+    fetcher = Fetcher(
+        settings.fetch,
+        proxy=settings.upstream.proxy,
+        ca_bundle=settings.upstream.ca_bundle,
+    )
     return Gateway(
         settings=settings,
-        engine=db.engine,
+        engine=engine,
         vault=vault,
-        clients=ClientDirectory(db.engine, vault),
+        clients=ClientDirectory(engine, vault),
         shared=Shared(counters, metrics.counters_degraded),
         states=States(settings.data_dir / "state.db", settings.state, vault),
-        ledger=Ledger(db.engine, settings.logging, settings.data_dir / "spool"),
+        ledger=Ledger(engine, settings.logging, settings.data_dir / "spool"),
         upstream=upstream,
-        fetcher=Fetcher(
-            settings.fetch,
-            proxy=settings.upstream.proxy,
-            ca_bundle=settings.upstream.ca_bundle,
-        ),
+        fetcher=fetcher,
         ways=ways(settings),
         prices=Prices(settings),
         breaker=Breaker(settings.breaker, metrics.breaker),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
+        toolbox=Toolbox(settings.tools, fetcher, upstream, lambda: stored(engine, ENABLED_TOOLS)),
         metrics=metrics,
     )
 

@@ -8,6 +8,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     question
     routing, limits, catalogue, memory, record, fallback
     providers, prices, breaker, context
+    tools
     dialects, upstream, fetcher, store, price_list, bodies
     chat, conversation, estimate, sse, sniffing, errors, config, extensions, hangup, telemetry
 

@@ -156,6 +156,34 @@ _HTTP_URL = re.compile(
 )
 _DATABASES = ("postgres://", "postgresql://", "postgresql+psycopg://", "sqlite:///")
 
+
+def _mcp_url(value: str) -> str:
+    if not _HTTP_URL.fullmatch(value.partition("?")[0]) or re.search(r"[@#\s]", value):
+        raise ValueError("an http:// or https:// address without a user")
+    return value
+
+
+def _server_name(value: str) -> str:
+    if not re.fullmatch(r"[a-zA-Z0-9-]{1,30}", value):
+        raise ValueError("1 to 30 letters, digits and -")
+    return value
+
+
+def _headers(values: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    for name, value in values.items():
+        plain = re.fullmatch(r"[ -~]*", value.get_secret_value())
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,100}", name) or not plain:
+            raise ValueError("names of letters, digits and -, with values in ASCII,")
+    return values
+
+
+def _existing_files(values: list[str]) -> list[str]:
+    for value in values:
+        if "\0" in value or not os.path.isfile(ROOT / value):
+            raise ValueError("a list of paths of existing files")
+    return values
+
+
 HttpUrl = Annotated[str | None, AfterValidator(_http_url)]
 Timeout = Annotated[float, Field(gt=0, le=3600)]
 Limit = Annotated[int | None, Field(ge=1, le=10**15)]
@@ -400,6 +428,58 @@ class State(Section):
     )
 
 
+class McpServer(Section):
+    name: Annotated[str, AfterValidator(_server_name)] = Field(
+        description="begins the names of its tools: `name__tool`"
+    )
+    url: Annotated[str, AfterValidator(_mcp_url)] = Field(
+        repr=False, description="its address for streamable HTTP; it may be a private one"
+    )
+    headers: Annotated[dict[str, SecretStr], AfterValidator(_headers)] = Field(
+        default={}, description="sent with each request, such as `Authorization`"
+    )
+    allowed_tools: list[str] = Field(
+        default=[], description="its own names of the tools that may be used; none listed means all"
+    )
+
+    @field_validator("headers", "allowed_tools", mode="before")
+    @classmethod
+    def _none_written(cls, value: Any, info: ValidationInfo) -> Any:
+        return cls.model_fields[info.field_name or ""].default if value is None else value
+
+
+def _of_different_names(values: list[McpServer]) -> list[McpServer]:
+    if len({value.name.lower() for value in values}) < len(values):
+        raise ValueError("a list of servers with different names")
+    return values
+
+
+class Tools(Section):
+    enabled: list[str] = Field(
+        default=[],
+        description="tools that are on until the admin API says which; `*` at an end is any end",
+    )
+    max_rounds: int = Field(
+        default=5,
+        ge=1,
+        le=100,
+        description="times that a model is asked in one call; the last time without tools",
+    )
+    timeout: Timeout = Field(default=20.0, description="seconds that the tools of a round may take")
+    max_result_kb: int = Field(
+        default=64, ge=1, le=10_240, description="the most of a result that a model is told, in kB"
+    )
+    max_parallel: int = Field(
+        default=8, ge=1, le=1000, description="tools of one round that run at the same time"
+    )
+    modules: Annotated[list[str], AfterValidator(_existing_files)] = Field(
+        default=[], description="Python files with tools of your own; relative to app.py's folder"
+    )
+    mcp_servers: Annotated[list[McpServer], AfterValidator(_of_different_names)] = Field(
+        default=[], description="servers of the Model Context Protocol, whose tools are added"
+    )
+
+
 class Metrics(Section):
     enabled: bool = Field(default=True, description="whether GET /metrics answers")
     username: str | None = Field(
@@ -534,6 +614,7 @@ class Settings(Section):
     state: State = Field(
         default=State(), description="what is kept for clients: thoughts' signatures, responses"
     )
+    tools: Tools = Field(default=Tools(), description="what the gateway can run for a model")
     metrics: Metrics = Field(default=Metrics(), description="GET /metrics, for Prometheus")
     demo: Demo = Field(default=Demo(), description="the offline demo provider")
     defaults: Defaults = Field(
@@ -714,7 +795,10 @@ def _put(values: Any, section: list[str], name: str, value: str) -> None:
 
 def _at(values: Any, key: Key) -> Any:
     for part in key:
-        values = values.get(part) if isinstance(values, dict) else None
+        if isinstance(values, list) and isinstance(part, int):
+            values = values[part] if part < len(values) else None
+        else:
+            values = values.get(part) if isinstance(values, dict) else None
     return values
 
 
@@ -729,12 +813,16 @@ def _section(key: Key) -> type[Section]:
         return ProviderCredentials
     if key[0] == "prices":
         return PriceOverride
+    if key[:2] == _MCP_SERVERS and len(key) > 3:
+        return McpServer
     section = Settings.model_fields[str(key[0])].annotation
     return section if isinstance(section, type) and issubclass(section, Section) else Settings
 
 
 def _of_the_list(key: Key) -> Key:
-    """The setting itself, where the key leads to one item of a list."""
+    """The setting itself, where the key leads to one item of a list, or into a mapping."""
+    if key[:2] == _MCP_SERVERS:
+        return key[:4]
     fields = _section(key[:-1]).model_fields if len(key) > 2 else {}
     field = fields.get(str(key[-2])) if len(key) > 2 else None
     return key[:-1] if field is not None and get_origin(field.annotation) is list else key
@@ -763,6 +851,7 @@ def _choice(name: int | str, names: tuple[str, ...], owner: str) -> str:
     return f"{meant}{owner} has: {', '.join(names)}"
 
 
+_MCP_SERVERS = ("tools", "mcp_servers")
 _A_SECTION = "a section of `name: value` lines"
 _TEXT = "text (in quotes if it looks like a number)"
 _NOUNS: dict[Any, str] = {
@@ -774,7 +863,7 @@ _NOUNS: dict[Any, str] = {
     str: _TEXT,
     SecretStr: _TEXT,
 }
-_ITEMS: dict[Any, str] = {int: "whole numbers", str: "texts"}
+_ITEMS: dict[Any, str] = {int: "whole numbers", str: "texts", McpServer: "sections"}
 
 
 def accepted(field: FieldInfo | None) -> str:
@@ -786,6 +875,8 @@ def accepted(field: FieldInfo | None) -> str:
     first, *others = _kinds(field)
     if get_origin(field.annotation) is list:
         return f"a list of {_ITEMS[first]}"
+    if get_origin(field.annotation) is dict:
+        return _A_SECTION
     return (
         _NOUNS.get(first, _A_SECTION)
         + _bounds(field)

@@ -26,6 +26,7 @@ from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
 from gateway.telemetry import Metrics
+from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
 _CHANGES_EVERY = 0.4
@@ -52,13 +53,14 @@ class Gateway:
     prices: Prices
     breaker: Breaker
     model_lists: ModelLists
+    toolbox: Toolbox
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)
     _greenlets: list[Any] = field(default_factory=list)
 
     def changed(self) -> None:
-        """To be called after each change to a client: all workers will ask the database again."""
-        self.clients.forget()
+        """To be called after each change by an administrator: all workers will ask again."""
+        self._forget()
         self.shared.bump()
 
     def start(self) -> None:
@@ -70,6 +72,7 @@ class Gateway:
             self._flush_metrics,
             self._prune,
             self._drop_idle,
+            self.toolbox.watch,
         )
         self._greenlets = [gevent.spawn(one) for one in work]
 
@@ -77,9 +80,14 @@ class Gateway:
         gevent.killall(self._greenlets)
         self.metrics.flush()
         self.ledger.close()
+        self.toolbox.close()
         self.upstream.close()
         self.shared.close()
         self.states.close()
+
+    def _forget(self) -> None:
+        self.clients.forget()
+        self.toolbox.forget()
 
     def _watch_changes(self) -> None:
         seen = -1
@@ -89,7 +97,7 @@ class Gateway:
             except StoreAway:
                 now = -1
             if now != seen or now == -1:
-                self.clients.forget()
+                self._forget()
             seen = now
             time.sleep(_CHANGES_EVERY)
 

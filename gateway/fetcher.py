@@ -7,14 +7,16 @@ so that a second look-up cannot lead elsewhere. Proxy variables, cookies and `.n
 
 import base64
 import http.client
+import io
 import re
 import socket
 import ssl
+import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import certifi
@@ -29,12 +31,14 @@ from gateway.config import Fetch as FetchSettings
 
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str], list[str]]
+T = TypeVar("T", "Fetched", "Page")
 
 UNKNOWN = "application/octet-stream"
 _REDIRECTS = 4
 _TRIED_ADDRESSES = 3
 _LONGEST_URL = 8192
 _BLOCK = 64 * 1024
+_MOST_BYTES = 2 << 30  # more than any setting lets through
 _HEADERS = {
     "User-Agent": "ai-gateway",
     "Accept": "*/*",
@@ -97,6 +101,21 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """An answer of any status; `url` is where the redirects led, `charset` what the host says.
+
+    `whole`: whether the body is all there was.
+    """
+
+    url: str
+    status: int
+    media_type: str
+    charset: str | None
+    body: bytes
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Destination:
     """A URL that may be asked, taken apart; `host` is a name, or an address as text."""
 
@@ -150,6 +169,24 @@ class Fetcher:
         finally:
             gevent.killall(jobs, block=False)
 
+    def page(self, url: str, most: int, accept: str = "*/*") -> Page:
+        """What an address answers, the first `most` bytes of it. Raises NotFetched."""
+        seconds = self._settings.timeout
+        try:
+            with gevent.Timeout(seconds):
+                return self._followed(url, lambda where, answer: _page(where, answer, most), accept)
+        except NotFetched as error:
+            raise NotFetched(url, error.reason) from None
+        except gevent.Timeout:
+            raise NotFetched(url, _too_slow(seconds)) from None
+
+    def addresses(self, name: str) -> list[str]:
+        """The public addresses of a host. Raises NotFetched."""
+        try:
+            return [str(address) for address in self._addresses(name, _plain(name))]
+        except ValueError:
+            raise NotFetched(name, "it is not the name of a host") from None
+
     def check(self, urls: Sequence[str]) -> None:
         """Raises NotFetched for what can be refused as it is written, without asking anybody."""
         if urls and not self._settings.enabled:
@@ -166,34 +203,35 @@ class Fetcher:
         seconds = self._settings.timeout
         try:
             with gevent.Timeout(seconds):
-                return url, self._followed(url, room)
+                return url, self._followed(url, lambda where, answer: _read(where, answer, room))
         except NotFetched as error:
             return url, NotFetched(url, error.reason)
         except gevent.Timeout:
-            return url, NotFetched(url, f"its host did not answer in full within {seconds:g} s")
+            return url, NotFetched(url, _too_slow(seconds))
 
-    def _followed(self, url: str, room: "_Room") -> Fetched:
+    def _followed(self, url: str, read: "Read[T]", accept: str = "*/*") -> T:
         for _ in range(_REDIRECTS + 1):
-            found = self._asked(url, room)
-            if isinstance(found, Fetched):
+            found = self._asked(url, read, accept)
+            if not isinstance(found, str):
                 return found
             url = found
         raise NotFetched(url, f"it redirects more than {_REDIRECTS} times")
 
-    def _asked(self, url: str, room: "_Room") -> Fetched | str:
+    def _asked(self, url: str, read: "Read[T]", accept: str) -> T | str:
         """The content, or the address to which it redirects."""
         where = destination(url, self._settings.ports)
         try:
             connection = self._connected(url, where)
             try:
-                headers = {**_HEADERS, "Host": where.host_header}
+                headers = {**_HEADERS, "Accept": accept, "Host": where.host_header}
                 connection.request("GET", where.path, headers=headers)
-                return _read(url, connection.getresponse(), room)
+                with connection.getresponse() as answer:
+                    return _redirect(url, answer) or read(url, answer)
             finally:
                 connection.close()
         except ssl.SSLCertVerificationError:
             raise NotFetched(url, "its host shows a bad certificate") from None
-        except (OSError, http.client.HTTPException, ValueError):
+        except (OSError, http.client.HTTPException, ValueError, zlib.error):
             raise NotFetched(url, "its host cannot be reached, or broke off its answer") from None
 
     def _connected(self, url: str, where: Destination) -> http.client.HTTPConnection:
@@ -341,8 +379,43 @@ def _looked_up(host: str) -> list[str]:
     return [str(sockaddr[0]).partition("%")[0] for *_, sockaddr in found]
 
 
+class _Measured(io.RawIOBase):
+    """What a socket gives, which lets others have their turn although it always has more.
+
+    Heads without end (interim answers, trailers) are none of the body's bytes: all are counted.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self._came = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        count: int | None = self._raw.readinto(buffer)
+        before, self._came = self._came, self._came + (count or 0)
+        if before >> 20 != self._came >> 20:
+            gevent.sleep(0)
+        if self._came > _MOST_BYTES:
+            raise OSError("an answer without end")
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fp = io.BufferedReader(_Measured(self.fp.detach()), _BLOCK)
+
+
 class _Connection(http.client.HTTPConnection):
     """Its socket yields to others, whether or not the process is patched."""
+
+    response_class = _Answer
 
     def __init__(self, host: str, port: int, timeout: float) -> None:
         super().__init__(host, port, timeout)
@@ -372,10 +445,49 @@ class _Room:
         self._left -= size
 
 
-def _read(url: str, answer: http.client.HTTPResponse, room: _Room) -> Fetched | str:
+def _too_slow(seconds: float) -> str:
+    return f"its host did not answer in full within {seconds:g} s"
+
+
+Read = Callable[[str, http.client.HTTPResponse], T]
+
+
+def _redirect(url: str, answer: http.client.HTTPResponse) -> str | None:
     location = answer.headers.get("location")
     if answer.status in (301, 302, 303, 307, 308) and location:
         return urljoin(url, location)
+    return None
+
+
+def _page(url: str, answer: http.client.HTTPResponse, most: int) -> Page:
+    body, whole = _beginning(answer, most)
+    headers = answer.headers
+    said = headers.get_content_type() if "content-type" in headers else UNKNOWN
+    return Page(url, answer.status, said, headers.get_content_charset(), body, whole)
+
+
+def _beginning(answer: http.client.HTTPResponse, most: int) -> tuple[bytes, bool]:
+    """The body's first `most` bytes, and whether that is all. Some compress although nobody asked;
+    of what they send, too, no more than `most` bytes are read.
+    """
+    encoding = answer.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+        raise ValueError(f"an encoding that was not asked for: {encoding}")
+    decoder = None if encoding == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)
+    blocks, size, came = [], 0, 0
+    while size <= most and came <= most and (block := answer.read1(_BLOCK)):
+        came += len(block)
+        if decoder is not None:
+            block = decoder.decompress(block, most + 1 - size)
+        blocks.append(block)
+        size += len(block)
+    whole = size <= most and came <= most
+    if whole and (answer.length or (decoder is not None and came and not decoder.eof)):
+        raise http.client.IncompleteRead(b"")
+    return b"".join(blocks)[:most], whole
+
+
+def _read(url: str, answer: http.client.HTTPResponse, room: _Room) -> Fetched:
     if answer.status != 200:
         raise NotFetched(url, f"its host answers with status {answer.status}")
     if answer.headers.get("content-encoding", "identity").lower() != "identity":

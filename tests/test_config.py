@@ -22,6 +22,7 @@ from gateway.config import (
     PROVIDER_IDS,
     ROOT,
     ConfigError,
+    McpServer,
     PriceOverride,
     ProviderCredentials,
     Section,
@@ -47,6 +48,7 @@ def leaves() -> Iterator[tuple[str, FieldInfo]]:
 LEAVES = dict(leaves())
 CREDENTIALS = {f"providers.<id>.{n}": f for n, f in ProviderCredentials.model_fields.items()}
 PRICES = {f"prices.<id>.<model>.{n}": f for n, f in PriceOverride.model_fields.items()}
+SERVERS = {f"tools.mcp_servers.<n>.{n}": f for n, f in McpServer.model_fields.items()}
 
 
 @pytest.fixture
@@ -131,12 +133,13 @@ def test_the_examples_of_the_shipped_file_load_when_uncommented(file: Path) -> N
 
 def test_the_document_has_a_row_for_each_setting() -> None:
     rows = []
-    for key, field in {**LEAVES, **CREDENTIALS, **PRICES}.items():
+    for key, field in {**LEAVES, **CREDENTIALS, **PRICES, **SERVERS}.items():
         default = field.default
-        shown = str(default) if isinstance(default, str | Path) else json.dumps(default)
+        plain = isinstance(default, str | Path)
+        shown = "" if field.is_required() else f"`{default if plain else json.dumps(default)}`"
         variable = f"`{VARIABLES[key]}`" if key in VARIABLES else ""
         takes = accepted(field).rstrip(",")
-        rows.append(f"| `{key}` | `{shown}` | {takes} | {field.description} | {variable} |")
+        rows.append(f"| `{key}` | {shown} | {takes} | {field.description} | {variable} |")
     document = (ROOT / "docs" / "configuration.md").read_text()
     assert [line for line in document.splitlines() if line.startswith("| `")] == rows
 
@@ -322,6 +325,8 @@ WRONG = [
         "fetch.allow = a list: not accepted; "
         "a list of names of hosts, addresses and networks such as 10.0.0.0/8 is",
     ),
+    ("tools: {modules: [no.py]}", "tools.modules = a list: not accepted; a list of paths of exis"),
+    ("tools: {mcp_servers: {}}", "tools.mcp_servers = a mapping: not accepted; a list of sections"),
     ("server: 1", f"server = (a number, not shown): not accepted; {SECTION}"),
     ("server: []", f"server = a list: not accepted; {SECTION}"),
     ("data_dir: ''", 'data_dir = "": not accepted; a path is'),
@@ -383,6 +388,39 @@ WRONG = [
     ("[" * 5000, "line 1: nested too deeply"),
 ]  # fmt: skip
 
+WRONG_SERVERS = [
+    ("1", f" = (a number, not shown): not accepted; {SECTION}"),
+    ("{url: 'http://h'}", f".name = null: not accepted; {TEXT} is"),
+    ("{name: a}", f".url = null: not accepted; {TEXT} is"),
+    ("{name: a_b, url: 'http://h'}", '.name = "a_b": not accepted; 1 to 30 letters, digits and -'),
+    ("{name: a, url: 'http://u:p@h'}", ".url = (12 characters, not shown): not accepted; an http"),
+    ("{name: a, url: 'ftp://h'}", ".url = (7 characters, not shown): not accepted; an http"),
+    ("{name: a, url: 'http://h', headers: {'a b': c}}", ".headers = a mapping: not accepted; na"),
+    ("{name: a, url: 'http://h', headers: {a: [c]}}", ".headers = a mapping: not accepted; a se"),
+    ("{name: a, url: 'http://h', headers: {1: c}}", ".headers = a mapping: not accepted; a sec"),
+    ("{name: a, url: 'http://h', heders: {}}", ".heders = a mapping: no such setting; did you me"),
+    ("{name: a, url: 'http://h', allowed_tools: a}", '.allowed_tools = "a": not accepted; a list'),
+]
+
+
+@pytest.mark.parametrize(("server", "line"), WRONG_SERVERS)
+def test_a_wrong_setting_of_a_server_is_named_too(file: Path, server: str, line: str) -> None:
+    said = refusal(file, f"tools: {{mcp_servers: [{server}]}}")
+    assert said.startswith(f"tools.mcp_servers.0{line}")
+    assert len(said.splitlines()) == 1
+
+
+def test_servers_are_read(file: Path) -> None:
+    written = {"name": "wiki", "url": "http://10.0.0.1:8/mcp?a=b", "headers": {"X-Key": "${KEY}"}}
+    text = yaml.safe_dump({"tools": {"mcp_servers": [written]}})
+    (got,) = read(file, text, KEY="hunter2").tools.mcp_servers
+    assert (got.name, got.url, got.allowed_tools) == ("wiki", "http://10.0.0.1:8/mcp?a=b", [])
+    assert got.headers["X-Key"].get_secret_value() == "hunter2"
+    twice = yaml.safe_dump(
+        {"tools": {"mcp_servers": [written, {"name": "Wiki", "url": "http://h"}]}}
+    )
+    assert "different names" in refusal(file, twice, KEY="x")
+
 
 @pytest.mark.parametrize(("text", "line"), WRONG)
 def test_a_wrong_setting_gets_one_line_that_says_what_is_accepted(
@@ -440,6 +478,12 @@ def test_a_folder_or_other_bytes_are_no_file(tmp_path: Path, file: Path) -> None
         "upstream: {proxy: 'ftp://u:hunter2@h'}",
         "metrics: {password: hunter2}",
         "providers: hunter2",
+        "tools: {mcp_servers: [hunter2]}",
+        "tools: {mcp_servers: hunter2}",
+        "tools: {mcp_servers: [{name: a, url: 'http://h', headers: {'x y': hunter2}}]}",
+        "tools: {mcp_servers: [{name: a, url: 'http://h', header: {x: hunter2}}]}",
+        "tools: {mcp_servers: [{name: a, url: 'http://h', headers: hunter2}]}",
+        "tools: {mcp_servers: [{name: a, url: 'http://u:hunter2@h'}]}",
         "providers: {openai: hunter2}",
         "providers: {openai: {api_key: 'hunter2 '}}",
         "providers: {openai: {key: hunter2}}",

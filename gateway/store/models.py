@@ -149,6 +149,16 @@ class AdminRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+class SettingRow(Base):
+    """What administrators have set while the gateway runs, by name."""
+
+    __tablename__ = "settings"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    value: Mapped[Any] = mapped_column(JSON)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+
+
 def _where(condition: str) -> dict[str, Any]:
     """An index of few rows: those alone that are worth looking for."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}

@@ -1,0 +1,130 @@
+"""The tools of one MCP server under the gateway's names for them, and how the server is doing."""
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+
+from gateway import conversation
+from gateway.config import McpServer as Settings
+from gateway.tools.function import ToolFailed
+from gateway.tools.mcp import McpClient, RemoteTool
+from gateway.tools.mcp_content import outcome_of
+from gateway.tools.mcp_wire import McpFailure
+from gateway.tools.result import Outcome
+from gateway.upstream import Upstream
+
+FRESH_SECONDS = 300.0
+_RETRIED_AFTER = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_LIST_SECONDS = 10.0
+_LONGEST = 64
+
+
+class ServerTool:
+    """One tool of a server, which is asked whenever it is run."""
+
+    def __init__(self, name: str, tool: RemoteTool, server: "ToolServer") -> None:
+        self.name = name
+        self.source = server.name
+        self.definition = conversation.Tool(name, tool.description, tool.schema)
+        self._remote_name = tool.name
+        self._server = server
+
+    def run(self, arguments: Mapping[str, Any], seconds: float) -> Outcome:
+        return self._server.run(self._remote_name, arguments, seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`error`: why it could not be asked the last time; None while all is well."""
+
+    checked_at: float | None = None
+    error: str | None = None
+
+
+class ToolServer:
+    """Its list of tools is fetched anew from time to time, and soon after a failure. While it is
+    away, its tools are still named: a call then tries again, and may fail.
+    """
+
+    def __init__(self, settings: Settings, upstream: Upstream) -> None:
+        self.name = settings.name
+        self.url = settings.url.partition("?")[0]
+        self.tools: dict[str, ServerTool] = {}
+        self.health = Health()
+        self._allowed = frozenset(settings.allowed_tools)
+        self._client = McpClient(settings, upstream)
+        self._failures = 0
+        self._due_at = 0.0
+        self._asked_once = Event()
+        self._listing = BoundedSemaphore(1)
+
+    @property
+    def version(self) -> str | None:
+        return self._client.version
+
+    def wait(self, seconds: float) -> None:
+        """Until it has been asked for its tools, successfully or not."""
+        self._asked_once.wait(seconds)
+
+    def refresh_if_due(self) -> None:
+        if self._client.changed or time.monotonic() >= self._due_at:
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Asks it for its tools; what is amiss stands in `health`."""
+        with self._listing:
+            try:
+                listed = self._client.tools(_LIST_SECONDS)
+            except McpFailure as failure:
+                self._failed(str(failure))
+            else:
+                self.tools = self._named(listed)
+                self._well()
+            finally:
+                self._asked_once.set()
+
+    def run(self, name: str, arguments: Mapping[str, Any], seconds: float) -> Outcome:
+        """Raises ToolFailed."""
+        try:
+            result = self._client.call(name, arguments, seconds)
+        except McpFailure as failure:
+            raise ToolFailed(f"The tool's server failed: {failure}.") from None
+        if self.health.error:
+            self._due_at = 0.0
+        return outcome_of(result)
+
+    def close(self, seconds: float) -> None:
+        self._client.close(seconds)
+
+    def _named(self, listed: list[RemoteTool]) -> dict[str, ServerTool]:
+        tools: dict[str, ServerTool] = {}
+        for tool in listed:
+            if not self._allowed or tool.name in self._allowed:
+                name = name_of(self.name, tool.name, tools)
+                tools[name] = ServerTool(name, tool, self)
+        return tools
+
+    def _well(self) -> None:
+        self._failures = 0
+        self._due_at = time.monotonic() + FRESH_SECONDS
+        self.health = Health(time.time())
+
+    def _failed(self, reason: str) -> None:
+        wait = _RETRIED_AFTER[min(self._failures, len(_RETRIED_AFTER) - 1)]
+        self._failures += 1
+        self._due_at = time.monotonic() + wait
+        self.health = Health(time.time(), reason)
+
+
+def name_of(server: str, tool: str, taken: Mapping[str, Any]) -> str:
+    """`server__tool` as all vendors bear it, and no other tool of the server has it."""
+    plain = f"{server}__{re.sub('[^a-zA-Z0-9_-]', '_', tool)}"
+    if len(plain) <= _LONGEST and plain not in taken:
+        return plain
+    return f"{plain[: _LONGEST - 9]}_{hashlib.sha256(tool.encode()).hexdigest()[:8]}"

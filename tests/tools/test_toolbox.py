@@ -1,0 +1,244 @@
+"""The toolbox: which tools there are and are on, and that no run of one raises."""
+
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from hypothesis import given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
+
+from gateway.config import Fetch, Tools
+from gateway.config import Upstream as UpstreamSettings
+from gateway.fetcher import Fetcher
+from gateway.tools.modules import load
+from gateway.tools.result import Outcome, capped
+from gateway.tools.table import TOOLS
+from gateway.tools.toolbox import Toolbox
+from gateway.upstream import Upstream
+
+OWN = "tests/tools/own_tools.py"
+
+
+def toolbox(stored: list[str] | None = None, **fields: Any) -> Toolbox:
+    upstream = Upstream(UpstreamSettings())
+    settings = Tools.model_validate({"timeout": 5, **fields})
+    return Toolbox(settings, Fetcher(Fetch()), upstream, lambda: stored)
+
+
+# Which.
+
+
+def test_nothing_is_on_by_itself() -> None:
+    box = toolbox()
+    assert list(box.tools()) == [function.__name__ for function in TOOLS]
+    assert (box.enabled(), box.chosen(["*"]), box.chosen([])) == ((), [], [])
+
+
+@pytest.mark.parametrize(
+    ("configured", "stored", "wanted", "chosen"),
+    [
+        (["get_time"], None, ["*"], ["get_time"]),
+        (["get_time"], [], ["*"], []),
+        (["get_time"], ["uuid"], ["*"], ["uuid"]),
+        ([], ["uuid", "get_time"], ["get_time", "uuid", "calculate"], ["get_time", "uuid"]),
+        ([], ["*"], ["get_time", "nothing"], ["get_time"]),
+        ([], ["get_*"], ["*"], ["get_time", "get_date"]),
+        ([], ["*"], ["get_*"], ["get_time", "get_date"]),
+        ([], ["uuid"], [], []),
+    ],
+)
+def test_a_client_has_those_of_its_own_that_are_on(
+    configured: list[str], stored: list[str] | None, wanted: list[str], chosen: list[str]
+) -> None:
+    assert toolbox(stored, enabled=configured).chosen(wanted) == chosen
+
+
+def test_definitions_are_those_of_the_names_that_there_are() -> None:
+    definitions = toolbox().definitions(["uuid", "nothing", "get_time"])
+    assert [one.name for one in definitions] == ["uuid", "get_time"]
+
+
+def test_what_is_switched_on_counts_once_it_is_forgotten() -> None:
+    stored: list[str] = []
+    box = toolbox(stored)
+    assert box.enabled() == ()
+    stored.append("uuid")
+    assert box.enabled() == ()
+    box.forget()
+    assert box.enabled() == ("uuid",)
+
+
+# How one is run.
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "text"),
+    [
+        ("calculate", '{"expression": "6 * 7"}', "42"),
+        (
+            "hash_text",
+            '{"text": ""}',
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        ),
+        ("random_number", '{"low": "3", "high": 3}', "3"),
+    ],
+)
+def test_a_run(name: str, arguments: str, text: str) -> None:
+    run = toolbox().run(name, arguments)
+    assert (run.text, run.is_error, run.size) == (text, False, len(text))
+    assert run.seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "told"),
+    [
+        ("nothing", "{}", "There is no tool 'nothing'."),
+        ("x" * 500, "{}", "There is no tool"),
+        ("uuid", "{", "The arguments are not JSON"),
+        ("uuid", "[]", "The arguments are not a JSON object."),
+        ("uuid", '"{}"', "The arguments are not a JSON object."),
+        ("uuid", "null", "The arguments are not a JSON object."),
+        ("uuid", '{"a": 1}', "Wrong arguments: a: there is no such argument"),
+        ("calculate", "", "Wrong arguments: expression: Field required"),
+        ("calculate", '{"expression": null}', "Wrong arguments: expression:"),
+        ("calculate", "[" * 100_000, "The arguments are not JSON"),
+        ("calculate", '{"expression": "\ud800"}', "The arguments are not JSON"),
+        ("trouble", '{"kind": "raise"}', "The tool failed: KeyError."),
+        ("trouble", '{"kind": "no json"}', "The tool gave a result that is no JSON."),
+        ("trouble", '{"kind": "loop"}', "The tool gave a result that is no JSON."),
+        ("stock", '{"article": "C-3"}', "There is no article C-3."),
+    ],
+)
+def test_what_goes_wrong_is_the_result(name: str, arguments: str, told: str) -> None:
+    run = toolbox(modules=[OWN]).run(name, arguments)
+    assert run.text.startswith(told)
+    assert run.is_error
+    assert "secret" not in run.text
+
+
+@settings_of_hypothesis(deadline=None)
+@given(
+    st.sampled_from(["calculate", "uuid", "base64", "random_number", "get_time", "no"]), st.text()
+)
+def test_no_run_raises(name: str, arguments: str) -> None:
+    assert toolbox().run(name, arguments).text
+
+
+def test_no_arguments_at_all_are_none() -> None:
+    assert not toolbox().run("uuid", "").is_error
+    assert not toolbox().run("uuid", " \n").is_error
+
+
+def test_what_cannot_be_written_is_replaced() -> None:
+    run = toolbox(modules=[OWN]).run("trouble", '{"kind": "surrogate"}')
+    assert (run.text, run.is_error) == ("?", False)
+
+
+def test_a_tool_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As under gunicorn, where gevent has patched the standard library.
+    monkeypatch.setattr("time.sleep", gevent.sleep)
+    run = toolbox(modules=[OWN]).run("trouble", '{"kind": "endless"}', timeout=0.1)
+    assert (run.text, run.is_error) == ("The tool did not end within 0.1 s.", True)
+
+
+@pytest.mark.parametrize("most", [1, 10, 11, 12, 1000])
+def test_a_long_result_is_cut(most: int) -> None:
+    run = capped(Outcome("grün " * 100), 0, most)
+    kept, _, told = run.text.partition("\n[cut: ")
+    assert ("grün " * 100).startswith(kept)
+    assert most - 4 < len(kept.encode()) <= most or not told
+    assert run.size == 600
+    assert bool(told) == (most < 600)
+
+
+def test_the_cap_is_a_setting() -> None:
+    box = toolbox(max_result_kb=1)
+    run = box.run("base64", '{"text": "' + "x" * 3000 + '"}')
+    assert run.text.endswith("\n[cut: these are the first 1024 of 4000 bytes]")
+    assert (len(run.text.partition("\n")[0]), run.size, run.is_error) == (1024, 4000, False)
+
+
+def test_many_calls_are_answered_in_their_order_in_bounded_time() -> None:
+    box = toolbox(max_parallel=3)
+    calls = [("calculate", f'{{"expression": "{number} + 1"}}') for number in range(100)]
+    assert [run.text for run in box.run_all(calls)] == [str(number + 1) for number in range(100)]
+    assert box.run_all([]) == []
+
+
+def test_calls_whose_turn_does_not_come_are_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", gevent.sleep)
+    box = toolbox(max_parallel=2, timeout=0.3, modules=[OWN])
+    runs = box.run_all([("trouble", '{"kind": "endless"}')] * 50)
+    assert {run.text[:24] for run in runs} == {
+        "The tool did not end wit",
+        "It was not run: the othe",
+    }
+    assert all(run.is_error for run in runs)
+
+
+# An operator's own.
+
+
+def test_own_tools_are_added() -> None:
+    box = toolbox(modules=[OWN])
+    own = [name for name, tool in box.tools().items() if tool.source == OWN]
+    assert own == ["stock", "count-down", "reach", "trouble"]
+    stock, count = box.definitions(["stock", "count-down"])
+    assert stock.description == "How many pieces of an article are in a store."
+    assert stock.schema == {
+        "type": "object",
+        "properties": {
+            "article": {"type": "string", "description": "its number, such as A-1"},
+            "store": {
+                "type": "string",
+                "enum": ["north", "south"],
+                "default": "north",
+                "description": "which of the stores",
+            },
+        },
+        "required": ["article"],
+    }
+    assert count.schema is not None
+    assert count.schema["properties"]["start"] == {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 9,
+        "description": "where to begin, at most 9",
+    }
+    assert box.run("stock", '{"article": "A-1"}').text == (
+        '{"article": "A-1", "pieces": 3, "store": "north"}'
+    )
+    assert box.run("count-down", '{"start": 3}').text == "[3, 2, 1, 0]"
+    assert box.run("count-down", '{"start": 10}').is_error
+    inside = box.run("reach", '{"url": "http://10.0.0.1/"}')
+    assert inside.text.startswith("It was not fetched: its host is unknown, or its address")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("raise ValueError('no')", "ValueError: no"),
+        ("import nothing_of_this_name", "ModuleNotFoundError"),
+        ("def f(:", "SyntaxError"),
+        ("@tool\ndef f(a): 'x'", "TypeError: f: a has no type"),
+        ("@tool\ndef f(*a: int): 'x'", "TypeError: f: *a: int is not an argument"),
+        ("@tool\ndef f(a: int): pass", "TypeError: f has no docstring"),
+        ("@tool(name='a b')\ndef f(): 'x'", "TypeError: 'a b' is no name for a tool"),
+        ("@tool\ndef f(a: Unknown): 'x'", "NameError"),
+    ],
+)
+def test_a_file_that_fails_is_done_without(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(f"from gateway.tools import tool\n\n{text}\n")
+    module = load(str(file), Fetcher(Fetch()))
+    assert module.tools == ()
+    assert module.error is not None and module.error.startswith(told)
+    assert len(toolbox(modules=[str(file)]).tools()) == len(TOOLS)
+
+
+def test_a_name_that_is_taken_stays_with_its_first(tmp_path: Path) -> None:
+    file = tmp_path / "own.py"
+    file.write_text("from gateway.tools import tool\n\n@tool\ndef uuid() -> str:\n    'x'\n")
+    assert toolbox(modules=[str(file)]).tools()["uuid"].source == "built-in"
