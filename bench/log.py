@@ -23,6 +23,7 @@ from gateway.extensions import Base
 from gateway.store.engine import open_engine
 from gateway.store.ledger import COLUMNS, Ledger
 from gateway.store.log_pages import Search, find_request, latest_requests
+from gateway.store.retention import MINUTES_KEPT
 from gateway.store.rollups import as_rows, roll_up, upsert
 from gateway.store.stats import statistics, usage_of
 
@@ -77,8 +78,14 @@ def fill(engine: Engine, rows: int) -> None:
     statement, sample = upsert(engine), list(made_up(min(rows, 1_000_000)))
     for start in range(0, len(sample), 50_000):
         with engine.begin() as connection:
-            added = list(as_rows(roll_up(sample[start : start + 50_000])))
-            connection.exec_driver_sql(statement, added)
+            added = roll_up(sample[start : start + 50_000])
+            kept = {key: values for key, values in added.items() if is_kept(*key[:3])}
+            connection.exec_driver_sql(statement, list(as_rows(kept)))
+
+
+def is_kept(grain: str, _: str, bucket: int) -> bool:
+    """Minutes of the past are pruned."""
+    return grain != "m" or bucket >= END.timestamp() // 60 - MINUTES_KEPT
 
 
 ROWS_AT_ONCE = 500_000
