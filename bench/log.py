@@ -8,7 +8,6 @@ database is emptied first.
 
 import argparse
 import random
-import statistics as figures
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +29,7 @@ from gateway.store.stats import statistics, usage_of
 END = datetime(2026, 6, 15, 12, 30, tzinfo=UTC)
 DAYS = 30
 CLIENTS, PROVIDERS, MODELS = 50, 4, 8
-REPEATS = 15
+REPEATS = 25
 ROWS_PER_SECOND, SECONDS = 2000, 5
 
 
@@ -48,7 +47,7 @@ def main() -> None:
             fill(engine, rows)
             print(f"\n{rows:,} rows, written in {time.monotonic() - began:.0f} s", flush=True)
             for name, query in queries(rows):
-                spent = median(query, engine)
+                spent = fastest(query, engine)
                 ratio = spent / smallest.setdefault(name, spent)
                 print(f"  {name:32} {spent * 1000:8.2f} ms   x {ratio:.2f}", flush=True)
             engine.dispose()
@@ -176,9 +175,9 @@ def queries(rows: int) -> list[tuple[str, Query]]:
     ]
 
 
-def median(query: Query, engine: Engine) -> float:
-    query(engine)
-    return figures.median(timed(query, engine) for _ in range(REPEATS))
+def fastest(query: Query, engine: Engine) -> float:
+    """Whatever made the others slower was somebody else's."""
+    return min(timed(query, engine) for _ in range(REPEATS))
 
 
 def timed(query: Query, engine: Engine) -> float:
