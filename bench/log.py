@@ -8,7 +8,6 @@ database is emptied first.
 
 import argparse
 import random
-import statistics as figures
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,21 +15,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from gateway.config import Settings, load
 from gateway.extensions import Base
 from gateway.store.engine import open_engine
 from gateway.store.ledger import COLUMNS, Ledger
 from gateway.store.log_pages import Search, find_request, latest_requests
-from gateway.store.log_writer import LogWriter
-from gateway.store.spool import Entry
+from gateway.store.retention import MINUTES_KEPT
+from gateway.store.rollups import as_rows, roll_up, upsert
 from gateway.store.stats import statistics, usage_of
 
 END = datetime(2026, 6, 15, 12, 30, tzinfo=UTC)
 DAYS = 30
 CLIENTS, PROVIDERS, MODELS = 50, 4, 8
-REPEATS = 15
+REPEATS = 25
 ROWS_PER_SECOND, SECONDS = 2000, 5
 
 
@@ -48,7 +47,7 @@ def main() -> None:
             fill(engine, rows)
             print(f"\n{rows:,} rows, written in {time.monotonic() - began:.0f} s", flush=True)
             for name, query in queries(rows):
-                spent = median(query, engine)
+                spent = fastest(query, engine)
                 ratio = spent / smallest.setdefault(name, spent)
                 print(f"  {name:32} {spent * 1000:8.2f} ms   x {ratio:.2f}", flush=True)
             engine.dispose()
@@ -66,18 +65,53 @@ def settings(folder: Path, url: str | None) -> Settings:
 
 
 def fill(engine: Engine, rows: int) -> None:
-    writer = LogWriter(engine)
-    batch: list[Entry] = []
-    for row in made_up(rows):
-        batch.append(Entry(row))
-        if len(batch) == 2000:
-            writer.write(batch)
-            batch = []
-    if batch:
-        writer.write(batch)
-    if engine.dialect.name == "postgresql":
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    """The rollups are of a million rows at most, which come to nearly as many keys as all would."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA cache_size = -400000")
+        for start in range(0, rows, ROWS_AT_ONCE):
+            last = min(start + ROWS_AT_ONCE, rows) - 1
+            connection.execute(text(FILL), {"start": start, "last": last, **spread(rows)})
+        if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("ANALYZE")
+    statement, sample = upsert(engine), list(made_up(min(rows, 1_000_000)))
+    for start in range(0, len(sample), 50_000):
+        with engine.begin() as connection:
+            added = roll_up(sample[start : start + 50_000])
+            kept = {key: values for key, values in added.items() if is_kept(*key[:3])}
+            connection.exec_driver_sql(statement, list(as_rows(kept)))
+
+
+def is_kept(grain: str, _: str, bucket: int) -> bool:
+    """Minutes of the past are pruned."""
+    return grain != "m" or bucket >= END.timestamp() // 60 - MINUTES_KEPT
+
+
+ROWS_AT_ONCE = 500_000
+FILL = f"""
+INSERT INTO request_logs (
+    request_id, client_id, client_name, started_at, door, model_asked, provider, model, streamed,
+    status, error_code, attempts, first_byte_ms, total_ms, input_tokens, output_tokens, estimated,
+    finish_reason
+)
+WITH RECURSIVE numbers (n) AS (
+    SELECT CAST(:start AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < :last
+)
+SELECT
+    'req_' || CAST(n AS VARCHAR(20)), n * 7919 % {CLIENTS} + 1, 'a client',
+    :first + n * :length / :rows, 'openai', 'a model',
+    'provider-' || CAST(n / {CLIENTS} % {PROVIDERS} AS VARCHAR(20)),
+    'model-' || CAST(n / {CLIENTS} % {MODELS} AS VARCHAR(20)), n % 2 = 0,
+    CASE WHEN n % 100 = 0 THEN 502 ELSE 200 END,
+    CASE WHEN n % 100 = 0 THEN 'code_' || CAST(n % 7 AS VARCHAR(20)) END,
+    1, n % 900, n % 9000, n % 5000, n % 800, n < 0, 'stop'
+FROM numbers
+"""
+
+
+def spread(rows: int) -> dict[str, int]:
+    length = DAYS * 86_400_000
+    return {"first": int(END.timestamp() * 1000) - length, "length": length, "rows": rows}
 
 
 def made_up(rows: int, seconds: float = DAYS * 86_400) -> Iterator[list[Any]]:
@@ -137,13 +171,13 @@ def queries(rows: int) -> list[tuple[str, Query]]:
         ("page of a model", lambda engine: Search({"model": "model-3"}).page(engine, 50)),
         ("page of a status", lambda engine: Search({"status": 502}).page(engine, 50)),
         ("page of what is not there", lambda engine: Search({"provider": "x"}).page(engine, 50)),
-        ("one request", lambda engine: find_request(engine, f"req_{rows // 2:024x}")),
+        ("one request", lambda engine: find_request(engine, f"req_{rows // 2}")),
     ]
 
 
-def median(query: Query, engine: Engine) -> float:
-    query(engine)
-    return figures.median(timed(query, engine) for _ in range(REPEATS))
+def fastest(query: Query, engine: Engine) -> float:
+    """Whatever made the others slower was somebody else's."""
+    return min(timed(query, engine) for _ in range(REPEATS))
 
 
 def timed(query: Query, engine: Engine) -> float:

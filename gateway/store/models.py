@@ -260,5 +260,6 @@ ROLLUPS = Table(
     *(Column(name, BigInteger, nullable=False) for name in SUMS),
     *(Column(name, Integer, nullable=False) for name in (*LATENCY, *FIRST_TOKEN)),
     Index(None, "client_id", "grain", "scope", "bucket"),
+    sqlite_with_rowid=False,  # kept in the order of the key: what is summed up lies together
 )
 """What the log adds up to; `store/rollups.py` says by what."""

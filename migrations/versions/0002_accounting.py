@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint(
             "grain", "scope", "bucket", "client_id", "provider", "model", name="pk_rollups"
         ),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_rollups_client_id_grain_scope_bucket",

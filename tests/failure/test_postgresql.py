@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,12 +39,26 @@ def answered(gateway: Running, key: str, calls: int) -> list[str]:
         return list(threads.map(ask, range(calls)))
 
 
+def newest(rows: list[dict[str, Any]]) -> list[str]:
+    ordered = sorted(rows, key=lambda row: (row["started_at"], row["id"]), reverse=True)
+    return [row["request_id"] for row in ordered]
+
+
 def test_calls_are_answered_and_logged(on_postgres: Running) -> None:
     made = on_postgres.new_client(**DEMO)
     ids = answered(on_postgres, made["api_key"], 100)
     rows = on_postgres.rows(100)
     assert sorted(row["request_id"] for row in rows) == sorted(ids)
     assert not (on_postgres.data / "gateway.db").exists()
+    for name in ("1h", "24h", "7d", "30d"):
+        told = on_postgres.admin("GET", f"/stats?range={name}").json
+        assert told["totals"]["requests"] == told["by_client"][0]["requests"] == 100
+    page = on_postgres.admin("GET", "/requests?provider=demo&limit=60").json
+    assert [one["request_id"] for one in page["items"]] == newest(rows)[:60]
+    rest = on_postgres.admin("GET", f"/requests?provider=demo&cursor={page['next_cursor']}").json
+    assert [one["request_id"] for one in rest["items"]] == newest(rows)[60:]
+    for path in ("/requests.csv", "/usage.csv"):
+        assert on_postgres.admin("GET", path).status == 200
     assert on_postgres.admin("DELETE", f"/clients/{made['client']['id']}").status == 204
 
 
