@@ -5,7 +5,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     app, wsgi, worker
     blueprints, commands
     exchange, preview
-    question
+    question, rounds
     routing, limits, catalogue, memory, record, fallback
     providers, prices, breaker, context
     tools

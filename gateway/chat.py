@@ -1,6 +1,6 @@
 """The gateway's own words for what is asked and what is learned while it is answered."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,9 +15,10 @@ class ChatRequest:
     `raw` is the body's text, `body` the same parsed. `model` is None where the question names none.
     `kind`: an answer is wanted, or the question's tokens counted, or its texts embedded. `dialect`
     is the door's; `forwarded` are the caller's headers that a vendor of it may see. `earlier`: the
-    items of the conversation that it goes on with, where the gateway keeps them. `wrapped` names
-    the custom tools that are said as functions here; `one_call`: of several calls at once only the
-    first is wanted.
+    items of the conversation that it goes on with, where the gateway keeps them. `chat` gives, for
+    a vendor's dialect, the Chat with what the gateway has added; it is written anew. `wrapped`
+    names the custom tools that are said as functions here; `one_call`: of several calls at once
+    only the first is wanted.
     """
 
     raw: bytes
@@ -29,6 +30,7 @@ class ChatRequest:
     dialect: str = "openai"
     forwarded: Mapping[str, str] = field(default_factory=dict)
     earlier: list[dict[str, Any]] | None = None
+    chat: Callable[[str], Any] | None = None
     wrapped: frozenset[str] = frozenset()
     one_call: bool = False
 

@@ -28,6 +28,7 @@ from gateway.dialects.translation import (
     whole_answer,
 )
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
+from gateway.estimate import text_tokens
 from gateway.fallback import fitting, named
 from gateway.hangup import INTERIM, Watched
 from gateway.limits import Call
@@ -36,6 +37,7 @@ from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
 from gateway.question import Fetches, question_for
 from gateway.record import CHARS_PER_TOKEN, NOTHING, Spent, row, spent
+from gateway.rounds import Rounds, rounds_of
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
@@ -79,6 +81,7 @@ class Exchange:
         "_watched",
         "dropped",
         "memory",
+        "rounds",
         "fetched",
         "limits",
         "flags",
@@ -105,6 +108,8 @@ class Exchange:
         """Its dealings with the client's limits, once the client is known."""
         self.dropped: tuple[str, ...] = ()
         self.memory: Memory | None = None
+        self.rounds: Rounds | None = None
+        """Of those calls alone in which the gateway runs tools."""
         self.fetched = Fetches(gateway.fetcher)
         self.limits: list[dict[str, Any]] = []
         """Those that applied, for the receipt."""
@@ -120,6 +125,17 @@ class Exchange:
         self._greenlet: Any = None
         self._watched: Watched | None = None
         self._keeper: Keeper | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """The client has seen some of the answer: neither another try nor another target helps."""
+        return self.committed and (self.rounds is None or self.rounds.touched)
+
+    @property
+    def tool_rounds(self) -> dict[str, Any] | None:
+        """What the gateway's tools were asked and told, for the record."""
+        rounds = self.rounds
+        return {"rounds": rounds.rounds, "runs": rounds.runs} if rounds is not None else None
 
     def elapsed(self) -> float:
         """Seconds since it began."""
@@ -157,12 +173,22 @@ class Exchange:
         if self._watched is not None:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()
-        used = spent(self, self.gateway.prices)
+        used = self.spent()
         try:
             if self.call is not None:
                 self.call.end(used.consumed)
+            if self.rounds is not None:
+                used = self.rounds.total(used)
         finally:  # a worker that is ending may interrupt even this
             self._record(seconds, used)
+
+    def spent(self) -> Spent:
+        """What the question that is under way has used; of a call's rounds it is the last."""
+        learned, rounds = self.learned, self.rounds
+        idle = rounds is not None and rounds.number > 1 and not learned.delivered
+        if idle and learned.usage is None and not learned.ended:
+            return Spent()
+        return spent(self, self.gateway.prices)
 
     def _record(self, seconds: float, used: Spent) -> None:
         if self.call is not None:
@@ -211,7 +237,7 @@ def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterat
     exchange.gateway.metrics.began()
     try:
         request = exchange.request = ask(exchange)
-        yield from exchange.overheard(_from_targets(exchange, request))
+        yield from exchange.overheard(_answered(exchange, request))
         exchange.status = 200
     except GatewayError as error:
         _fail(exchange, error)
@@ -235,12 +261,54 @@ def _fail(exchange: Exchange, error: GatewayError) -> None:
     exchange.error, exchange.status = error, error.status
 
 
-def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
-    """The first answer that a target gives, in their order."""
-    client, call = exchange.client, exchange.call
+def _answered(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
+    """The answer to a question, in as many rounds as the gateway's tools need."""
+    gateway, client, call = exchange.gateway, exchange.client, exchange.call
     assert client is not None and call is not None
     call.read(request)
-    exchange.memory = Memory(exchange.gateway.states, client.id)
+    memory = exchange.memory = Memory(gateway.states, client.id)
+    rounds = exchange.rounds = rounds_of(client, request, gateway.toolbox, memory)
+    if rounds is None:
+        yield from _from_targets(exchange, client, request)
+        return
+    while True:
+        request = exchange.request = rounds.next()
+        yield from _from_targets(exchange, client, request)
+        _round_over(exchange, call, rounds)
+        if rounds.turn.own and not rounds.is_last:
+            yield from _tools_run(exchange, rounds)
+            call.grow(text_tokens(rounds.added))
+        if not rounds.goes_on:
+            break
+    yield rounds.closing(exchange.learned)
+    memory.keep_response_of(request, exchange.learned)
+
+
+def _round_over(exchange: Exchange, call: Call, rounds: Rounds) -> None:
+    """Books what the round has used, so that the next one reserves anew."""
+    used, learned = exchange.spent(), exchange.learned
+    call.settle(used.consumed)
+    rounds.over(used, learned)
+    exchange.learned = Learned(finish_reason=learned.finish_reason, tool_names=rounds.tool_names)
+
+
+def _tools_run(exchange: Exchange, rounds: Rounds) -> Iterator[bytes]:
+    """Runs the gateway's calls, while a stream's client is kept waiting."""
+    interval = exchange.gateway.settings.upstream.keepalive_interval
+    assert exchange.request is not None
+    job = gevent.spawn(rounds.run)
+    try:
+        while not job.ready():
+            job.join(interval if exchange.request.stream else None)
+            if not job.ready():
+                yield SILENCE
+        job.get()
+    finally:
+        job.kill(block=False)
+
+
+def _from_targets(exchange: Exchange, client: Client, request: ChatRequest) -> Iterator[bytes]:
+    """The first answer that a target gives, in their order."""
     way = route(client, request.model, exchange.gateway.ways)
     targets, unfit = fitting(way.targets, request, exchange.gateway.prices)
     exchange.attempt_log += [{"skipped": reason} for reason in (*way.skipped, *unfit)]
@@ -253,7 +321,7 @@ def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
             yield from _from_target(exchange, client, request, target)
             return
         except UpstreamError as error:
-            if exchange.committed or error.sticky:
+            if exchange.is_final or error.sticky:
                 raise
             failure = error
         except BadRequest as error:
@@ -293,7 +361,7 @@ def _from_target(
             most = min(most, settings.max_retries)
             last = tries >= most or not error.retryable or pause is None
             _note_failed_attempt(exchange, target, error)
-            if last or exchange.committed:
+            if last or exchange.is_final:
                 exchange.gateway.breaker.failed(target.place, error)
                 raise
             time.sleep(pause or 0)
@@ -344,8 +412,8 @@ def _attempt(exchange: Exchange, target: Target, question: Question) -> Iterator
             raise target.provider.judge(reply.status, reply.headers, raw, _key(target))
         if question.request.stream:
             yield from _stream(exchange, reply, target, question)
-        else:
-            yield _whole(exchange, reply, target, question)
+        elif whole := _whole(exchange, reply, target, question):
+            yield whole
     finally:
         reply.close()
 
@@ -401,6 +469,10 @@ def _whole(exchange: Exchange, reply: Answer, target: Target, question: Question
         same = asked.dialect == sent.dialect
         return raw if same else count_answer(asked.dialect, count_of(sent.dialect, body))
     learned = exchange.learned
+    if exchange.rounds is not None:
+        exchange.rounds.read_whole(sent, body, learned)
+        _keep(exchange, target, question)
+        return b""
     whole = whole_answer(
         asked,
         sent,
@@ -476,6 +548,8 @@ def _passing(
 def _passage(exchange: Exchange, target: Target, question: Question) -> Passage:
     limit = exchange.gateway.settings.upstream.max_event_mb << 20
     assert exchange.request is not None
+    if exchange.rounds is not None:
+        return exchange.rounds.passage(question.request, exchange.learned, limit)
     return stream_passage(
         exchange.request,
         question.request,

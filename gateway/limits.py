@@ -241,6 +241,10 @@ class Call:
                 code="max_input_tokens_exceeded",
             )
 
+    def grow(self, tokens: int) -> None:
+        """The next question is longer by so many tokens: it repeats what came of the last one."""
+        self._input += tokens
+
     def reserve(
         self,
         request: ChatRequest,

@@ -4,7 +4,7 @@ Reasoning state, by the tool calls that it belongs to; and whole responses, for
 `previous_response_id`. `dialects/recall.py` knows what it is, `store/state.py` where it lies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ from gateway.errors import Unavailable
 from gateway.providers.base import Target
 from gateway.store.state import States
 
-_CALL, _RESPONSE = "call", "response"
+_CALL, _RESPONSE, _ROUNDS = "call", "response", "rounds"
 
 
 def origin_of(target: Target) -> str:
@@ -43,7 +43,7 @@ class Memory:
     ) -> tuple[ChatRequest, tuple[str, ...]]:
         """As `translation.in_dialect`, with what the client has left to the gateway."""
         if request.dialect != dialect:
-            self._look_back(request)
+            self.look_back(request)
         sent, unsaid = in_dialect(
             request,
             dialect,
@@ -53,7 +53,7 @@ class Memory:
         )
         return self._completed(sent, target), unsaid
 
-    def _look_back(self, request: ChatRequest) -> None:
+    def look_back(self, request: ChatRequest) -> None:
         """Finds the conversation that a question goes on with."""
         previous = request.body.get("previous_response_id")
         if previous and request.dialect == "responses" and request.earlier is None:
@@ -81,15 +81,29 @@ class Memory:
         if asked.dialect == "responses" and asked.body.get("store") is False:
             return  # such a client carries all of it itself
         members = target.provider.quirks.returned
-        if len(learned.state) > learned.kept and (members or asked.dialect != sent.dialect):
+        if len(learned.state) > learned.kept and (
+            members or asked.chat is not None or asked.dialect != sent.dialect
+        ):
             learned.kept = len(learned.state)
             plain = recall.TEXT in members
             with suppress(orjson.JSONEncodeError):  # nested deeper than it can be written
                 values = recall.kept_of(learned.state, origin_of(target), plain=plain)
                 self._states.put(self._client, _CALL, values)
-        if learned.response is not None:
-            with suppress(orjson.JSONEncodeError):
-                self._keep_response(asked, learned.response)
+        self.keep_response_of(asked, learned)
+
+    def keep_response_of(self, asked: ChatRequest, learned: Learned) -> None:
+        """Leaves the whole answer of a door that may go on from it by its id."""
+        if learned.response is None or asked.body.get("store") is False:
+            return
+        with suppress(orjson.JSONEncodeError):
+            self._keep_response(asked, learned.response)
+
+    def keep_rounds(self, values: Mapping[str, str]) -> None:
+        """Leaves rounds in which the client had calls beside the gateway's own."""
+        self._states.put(self._client, _ROUNDS, values)
+
+    def kept_rounds(self, keys: Sequence[str]) -> dict[str, str]:
+        return self._states.get(self._client, _ROUNDS, keys) if keys else {}
 
     def _found(self, keys: Sequence[str]) -> dict[str, recall.Kept]:
         unknown = [key for key in dict.fromkeys(keys) if key not in self._known]

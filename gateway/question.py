@@ -29,11 +29,14 @@ def question_for(
     provider = target.provider
     if request.kind == "embed":
         return provider.write_embeddings(request, target.model)
-    dialect = provider.dialect_for(request.dialect)
+    anew = request.chat is not None
+    dialect = provider.speaks[0] if anew else provider.dialect_for(request.dialect)
     if request.kind == "count":
         return provider.write_count(counted(request, dialect, target.model), target.model)
     sent, unsaid = memory.in_dialect(request, dialect, target)
-    relayed = request.dialect.startswith(sent.dialect)  # Gemini's array is Gemini's dialect
+    relayed = not anew and request.dialect.startswith(
+        sent.dialect
+    )  # Gemini's array is Gemini's dialect
     if links := provider.links(sent, target.model, relayed=relayed):
         sent = with_media(sent, links, fetch(request, links))
     question = provider.write(sent, target.model, client.system_prompt, cap)

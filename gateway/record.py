@@ -44,6 +44,9 @@ class Call(Protocol):
     limits: list[dict[str, Any]]
     flags: list[str]
 
+    @property
+    def tool_rounds(self) -> dict[str, Any] | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Spent:
@@ -126,6 +129,7 @@ def row(call: Call, seconds: float, spent: Spent) -> list[Any]:
         _json(call.dropped),
         _json(call.limits),
         _json(call.flags),
+        _json(call.tool_rounds),
     ]
 
 

@@ -17,5 +17,7 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 # Their models cannot be told to call one tool at a time.
 PARALLEL = frozenset({"gemini"})
+# Their questions have to name the tools that were called before.
+NEEDS_TOOLS = frozenset({"anthropic"})
 # Their answers repeat parts of the question.
 ECHOING = frozenset({"responses"})

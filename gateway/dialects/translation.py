@@ -1,14 +1,14 @@
 """A question of one dialect in the words of another, and the answer on its way back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
 
 from gateway.chat import ChatRequest, Learned
-from gateway.conversation import Chat
+from gateway.conversation import Chat, Event
 from gateway.dialects import anthropic, custom_tools, gemini, openai, openai_chat, responses
-from gateway.dialects.base import Reader
+from gateway.dialects.base import Reader, Writer
 from gateway.dialects.filtered import Filter, Filtered, OneCall, filtered
 from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
 from gateway.dialects.openai_chat.meters import Answers
@@ -48,9 +48,9 @@ def in_dialect(
     dropped. `accepts`: what this vendor of OpenAI's dialect takes. Raises BadRequest that names a
     field.
     """
-    if request.dialect == dialect:
+    if request.chat is None and request.dialect == dialect:
         return request, ()
-    chat = _read(request)
+    chat = read_chat(request) if request.chat is None else request.chat(dialect)
     if restore is not None:
         restore(chat)
     takes_custom_tools = dialect == "openai" and accepts.custom_tools
@@ -72,7 +72,8 @@ def in_dialect(
     return said, tuple(written.dropped)
 
 
-def _read(request: ChatRequest) -> Chat:
+def read_chat(request: ChatRequest) -> Chat:
+    """The question in the gateway's words. Raises BadRequest that names a field."""
     if request.earlier is not None:
         return responses.read_chat(request.body, request.earlier)
     return DIALECTS[request.dialect].read_chat(request.body)
@@ -101,19 +102,29 @@ def stream_passage(
     state of its thoughts is wanted.
     """
     if asked.dialect != sent.dialect:
-        door, reader = DIALECTS[asked.dialect], _reader(sent)
-        model = asked.model or sent.model or ""
-        if asked.dialect == "responses":
-            response = responses.StreamWriter(model, request=asked.body)
-            return _Responded(reader, response, learned, limit)
-        writer = door.StreamWriter(model, include_usage=asked.include_usage)
-        return Translated(reader, writer, learned, limit)
+        writer = door_writer(asked, sent)
+        if isinstance(writer, responses.StreamWriter):
+            return _Responded(_reader(sent), writer, learned, limit)
+        return translated(sent, writer, learned, limit)
     if sent.dialect == "openai":
         choices = sent.body.get("n") or 1
         kind = openai_chat.METERS[answers]
         meter = kind(learned, hide_usage=hide_usage, limit=limit, choices=choices)
         return Attended(meter, openai_chat.StreamReader(), learned) if attend else meter
     return Overheard(DIALECTS[sent.dialect].StreamReader(), learned, limit)
+
+
+def door_writer(asked: ChatRequest, sent: ChatRequest) -> Writer:
+    """Writes a stream for the door that `asked`."""
+    model = asked.model or sent.model or ""
+    if asked.dialect == "responses":
+        return responses.StreamWriter(model, request=asked.body)
+    return DIALECTS[asked.dialect].StreamWriter(model, include_usage=asked.include_usage)
+
+
+def translated(sent: ChatRequest, writer: Writer, learned: Learned, limit: int) -> Passage:
+    """A vendor's stream, read in its dialect and given to a writer."""
+    return Translated(_reader(sent), writer, learned, limit)
 
 
 class _Responded(Translated):
@@ -149,15 +160,27 @@ def whole_answer(
         if attend:
             note_state(openai_chat.read_answer(body), learned)
         return openai_chat.plain_answer(raw, body) if answers == "lists" else raw
-    found = DIALECTS[sent.dialect].read_answer(body)
-    events = noted(filtered(found, _filters(sent)), learned)
+    events = events_of(sent, body, learned)
     if asked.dialect == sent.dialect:
         for _ in events:
             pass
         return raw
-    model = asked.model or sent.model or ""
-    door = DIALECTS[asked.dialect]
-    written = door.write_answer(events, model, **_echoed(asked))
+    return whole_of(asked, events, learned, sent.model)
+
+
+def events_of(sent: ChatRequest, body: dict[str, Any], learned: Learned) -> Iterator[Event]:
+    """A whole answer's events, noted on their way."""
+    learned.ended = True
+    found = DIALECTS[sent.dialect].read_answer(body)
+    return noted(filtered(found, _filters(sent)), learned)
+
+
+def whole_of(
+    asked: ChatRequest, events: Iterable[Event], learned: Learned, model: str | None = None
+) -> bytes:
+    """A whole answer in the door's dialect."""
+    named = asked.model or model or ""
+    written = DIALECTS[asked.dialect].write_answer(events, named, **_echoed(asked))
     if asked.dialect == "responses":
         learned.response = written
     return orjson.dumps(written)

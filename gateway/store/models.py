@@ -214,6 +214,8 @@ class RequestLog(Base):
     """The limits that applied, and what was left of them."""
     flags: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
     """Words for what was out of the ordinary."""
+    tool_rounds: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    """`{"rounds": […], "runs": […]}` of a call in which the gateway ran tools."""
 
 
 LOG_COLUMNS = tuple(column.name for column in RequestLog.__table__.columns if column.name != "id")
