@@ -94,6 +94,9 @@ EVERY_CALL = [
     ("DELETE", f"{CLIENTS}/1"),
     ("POST", f"{CLIENTS}/1/rotate-key"),
     ("POST", f"{CLIENTS}/1/preview"),
+    ("GET", "/admin/api/tools"),
+    ("PUT", "/admin/api/tools"),
+    ("POST", "/admin/api/tools/<name>/run"),
 ]
 
 
