@@ -2,19 +2,28 @@
 PYTHON ?= python3
 HOST ?=
 PORT ?=
+TESTS_AT_ONCE ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test verify lint environments bench clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py
 
+# Most tests wait for servers, so more of them run at once than there are cores; a file stays whole.
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(TESTS_AT_ONCE) --dist loadfile
+
+verify: $(VENV)/.test
+	@GATEWAY_TESTS_LONG=1 $(BIN)/python -m pytest tests/failure/test_log_away.py
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+# What the tests make at their first need otherwise: other majors of SDKs, and Node's packages.
+environments: $(VENV)/.test
+	@$(BIN)/python -m tests.environments
 
 bench: $(VENV)/.test
 	@$(BIN)/python -m bench
@@ -31,4 +40,4 @@ $(VENV)/.test: $(VENV)/.run requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-sdk .node

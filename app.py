@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import gevent
 from flask import Flask, Request, Response, render_template, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
@@ -13,15 +14,19 @@ from gateway import commands, config
 from gateway.blueprints import BLUEPRINTS
 from gateway.blueprints.protection import security_headers
 from gateway.blueprints.replies import Reply, door_of, failure
+from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.exchange import new_request_id
 from gateway.extensions import csrf, db, limiter
 from gateway.fetcher import Fetcher
+from gateway.prices import Prices
 from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
+from gateway.store.counter_file import SqliteCounters
+from gateway.store.counters import Counters
 from gateway.store.engine import database_url, engine_options
 from gateway.store.ledger import Ledger
 from gateway.store.settings import ENABLED_TOOLS, stored
@@ -38,6 +43,10 @@ class App(Flask):
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Any:
+        """A door's answer is whole: there is nothing to be made of it, and nothing to be added."""
+        return rv if isinstance(rv, Reply) else super().finalize_request(rv, from_error_handler)
 
 
 class AdminSessions(SecureCookieSessionInterface):
@@ -86,7 +95,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def _gateway(settings: Settings, vault: Vault) -> Gateway:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    upstream = Upstream(settings.upstream)
+    upstream, metrics = Upstream(settings.upstream), Metrics()
+    counters = _counters(settings)
     engine = db.engine
     fetcher = Fetcher(
         settings.fetch,
@@ -98,16 +108,27 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         engine=engine,
         vault=vault,
         clients=ClientDirectory(engine, vault),
-        shared=Shared(settings.data_dir / "shared.db"),
+        shared=Shared(counters, metrics.counters_degraded),
         states=States(settings.data_dir / "state.db", settings.state, vault),
-        ledger=Ledger(engine, settings.logging),
+        ledger=Ledger(engine, settings.logging, settings.data_dir / "spool"),
         upstream=upstream,
         fetcher=fetcher,
         ways=ways(settings),
+        prices=Prices(settings),
+        breaker=Breaker(settings.breaker, metrics.breaker),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
         toolbox=Toolbox(settings.tools, fetcher, upstream, lambda: stored(engine, ENABLED_TOOLS)),
-        metrics=Metrics(),
+        metrics=metrics,
     )
+
+
+def _counters(settings: Settings) -> Counters:
+    if settings.redis.url is None:
+        return SqliteCounters(settings.data_dir / "shared.db", later=gevent.spawn)
+    # Only who has a Redis pays for its client.
+    from gateway.store.counter_redis import RedisCounters
+
+    return RedisCounters(settings.redis.url)
 
 
 def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
@@ -126,17 +147,16 @@ def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
 
 
 def _secure(response: Response) -> Response:
-    if not isinstance(response, Reply):
-        for name, value in security_headers(request):
-            response.headers.setdefault(name, value)
+    for name, value in security_headers(request.environ):
+        response.headers.setdefault(name, value)
     return response
 
 
-def _tell(error: GatewayError) -> Response:
+def _tell(error: GatewayError) -> Reply:
     return failure(error, door_of(request), new_request_id())
 
 
-def _tell_http(error: HTTPException) -> Response | tuple[str, int]:
+def _tell_http(error: HTTPException) -> Response | Reply | tuple[str, int]:
     """Paths that do not exist and methods that do not fit, in the words of who asks."""
     if error.response is not None:
         return error.response  # type: ignore[return-value]

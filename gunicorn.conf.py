@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from gateway.config import ConfigError, load
+from gateway.price_list import is_written
 from gateway.store.first_run import address_line
 from gateway.store.migration import is_current
 from gateway.telemetry import redact_record
@@ -20,7 +21,7 @@ except ConfigError as error:
 _LAST_SECONDS = 5
 
 wsgi_app = "wsgi:app"
-worker_class = "gevent"
+worker_class = "gateway.worker.Worker"
 bind = f"{_settings.server.host}:{_settings.server.port}"
 if ":" in _settings.server.host:
     bind = f"[{_settings.server.host}]:{_settings.server.port}"
@@ -47,7 +48,7 @@ def on_starting(server: Any) -> None:
         # gunicorn quotes requests that it cannot read, with whatever they show.
         handler.addFilter(redact_record)
     _forget_the_dead()
-    if is_current(_settings):
+    if is_current(_settings) and is_written(_settings.data_dir):
         print(address_line(_settings), flush=True)
     else:
         _prepare()

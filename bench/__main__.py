@@ -14,6 +14,7 @@ from bench.stage import Row, Stage, tell
 MEASURES: dict[str, Callable[[Stage], Iterator[Row]]] = {
     "whole": cost.whole,
     "stream": cost.stream,
+    "translated": cost.translated,
     "paced": pace.paced,
     "crowd": pace.crowd,
     "memory": footprint.memory,

@@ -5,10 +5,13 @@ from dataclasses import replace
 from statistics import median
 
 from bench.load import Plan
-from bench.stage import Row, Stage, tell
+from bench.stage import ALL_LIMITS, Row, Stage, tell
 
 WHOLE_BOUND = 2.5
 STREAM_BOUND = 3.0
+TRANSLATED_WHOLE_BOUND = 1.6
+TRANSLATED_STREAM_BOUND = 2.0
+_VENDORS = {"openai": "Anthropic", "anthropic": "OpenAI"}
 
 
 def whole(stage: Stage) -> Iterator[Row]:
@@ -23,17 +26,31 @@ def stream(stage: Stage) -> Iterator[Row]:
         yield _compared(stage, name, plan, STREAM_BOUND)
 
 
+def translated(stage: Stage) -> Iterator[Row]:
+    """A vendor of another dialect than the door's, against the relay of the same answer."""
+    bounds = {"whole": TRANSLATED_WHOLE_BOUND, "stream": TRANSLATED_STREAM_BOUND}
+    for model, bound in bounds.items():
+        relayed = stage.plan(stage.gateway, model)
+        for door, vendor in _VENDORS.items():
+            name = f"{model}, {door} door to {vendor}"
+            yield _compared(stage, name, stage.translated(door, model), bound, relayed)
+
+
 def parts(stage: Stage) -> Iterator[Row]:
     """Where the cost lies, without bounds."""
     plan = stage.plan(stage.gateway, "whole")
-    free = stage.new_client(stage.gateway, limits=False)
-    yield _compared(stage, "whole, no limits", replace(plan, key=free))
+    for name, limits in (("no limits", {}), ("all limits", ALL_LIMITS)):
+        key = stage.new_client(stage.gateway, name, limits)
+        yield _compared(stage, f"whole, {name}", replace(plan, key=key))
     yield _compared(stage, "whole, bare relay", stage.plan(stage.relay, "whole"))
     yield _compared(stage, "stream, bare relay", stage.plan(stage.relay, "stream"))
 
 
-def _compared(stage: Stage, name: str, plan: Plan, bound: float | None = None) -> Row:
-    floor = stage.plan(stage.empty, "whole")
+def _compared(
+    stage: Stage, name: str, plan: Plan, bound: float | None = None, floor: Plan | None = None
+) -> Row:
+    """Against the empty route, or against another plan."""
+    floor = floor or stage.plan(stage.empty, "whole")
     pairs = [_pair(stage, name, number, floor, plan) for number in range(stage.pairs)]
     ratio = median(cost / least for least, cost in pairs)
     return Row(
@@ -47,7 +64,7 @@ def _compared(stage: Stage, name: str, plan: Plan, bound: float | None = None) -
 
 
 def _pair(stage: Stage, name: str, number: int, floor: Plan, plan: Plan) -> tuple[float, float]:
-    """Microseconds per answer: the empty route's and the other's."""
+    """Microseconds per answer: the reference's and the other's."""
     least, cost = stage.ask(floor), stage.ask(plan)
     tell(
         f"{name}, pair {number + 1} of {stage.pairs}: {least.microseconds:.0f} µs "

@@ -32,7 +32,7 @@ class Plan:
 
     `seconds`: each connection asks again and again for so long, after a tenth of it to warm up; 0
     is one question each, spread over `ramp` seconds. An answer has `length` bytes, or as many
-    `events`, the last of them [DONE]. `patience`: seconds until open answers are given up.
+    `events` and `last` at its end. `patience`: seconds until open answers are given up.
     """
 
     port: int
@@ -45,6 +45,7 @@ class Plan:
     ramp: float = 0.0
     length: int | None = None
     events: int | None = None
+    last: str = wire.LAST.decode()
     patience: float = _PATIENCE
 
 
@@ -168,7 +169,7 @@ class Connection(asyncio.Protocol):
         self._on_end = on_end
         self._answer: Answer | None = None
         self._events = 0
-        self._last = b""
+        self._last = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -179,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._end("the connection closed before the answer's end")
 
     def ask(self) -> None:
-        self._answer, self._events, self._last = Answer(), 0, b""
+        self._answer, self._events, self._last = Answer(), 0, ""
         if self._transport.is_closing():
             self._end("the connection was closed between two calls")
         else:
@@ -211,7 +212,7 @@ class Connection(asyncio.Protocol):
             return
         self._events += body.count(b"data: ", 0, end)
         self._tally.late.extend(now - int(found[1]) for found in wire.STAMP.finditer(body, 0, end))
-        self._last = bytes(body[max(0, end - len(wire.LAST)) : end])
+        self._last = body[:end].decode()[-len(self._tally.plan.last) :]
         del body[:end]
 
     def _fault(self, answer: Answer) -> str:
@@ -221,7 +222,7 @@ class Connection(asyncio.Protocol):
             return f"status {answer.status}: {bytes(answer.body[:200])!r}"
         if plan.length is not None and len(answer.body) != plan.length:
             return f"{len(answer.body)} bytes instead of {plan.length}"
-        if plan.events is not None and (self._events, self._last) != (plan.events, wire.LAST):
+        if plan.events is not None and (self._events, self._last) != (plan.events, plan.last):
             return f"{self._events} events instead of {plan.events}, at the end {self._last!r}"
         return ""
 

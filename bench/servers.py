@@ -16,6 +16,7 @@ from bench import process
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAT = "/v1/chat/completions"
+MESSAGES = "/v1/messages"
 _TOKEN = "bench-admin-token-of-more-than-32-characters"
 _PATIENCE = 30.0
 

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,15 +11,22 @@ from tempfile import TemporaryDirectory
 
 from bench import load, process, wire
 from bench.load import Outcome, Plan
-from bench.servers import Gateway, Reference, Server, Upstream
+from bench.servers import MESSAGES, Gateway, NotServing, Reference, Server, Upstream
 
 LIMITS = {
     "rate_limit_minute": 10**9,
     "rate_limit_hour": 10**9,
     "rate_limit_day": 10**9,
 }
-
-
+ALL_LIMITS = {
+    **LIMITS,
+    "tokens_per_minute": 10**12,
+    "max_concurrent": 10**6,
+    "quota_requests_day": 10**9,
+    "quota_input_tokens_day": 10**12,
+    "quota_output_tokens_day": 10**12,
+    "max_input_tokens": 10**6,
+}
 _CALM, _TRIES = 0.05, 3
 _LOOK, _IN_USE = 0.25, 0.15
 
@@ -78,15 +86,44 @@ class Stage:
         """That of a client with three limits, none of which is ever reached."""
         return self.new_client(self.gateway)
 
-    def new_client(self, gateway: Gateway, *, limits: bool = True) -> str:
+    def new_client(
+        self, gateway: Gateway, name: str = "limited", limits: Mapping[str, int] = LIMITS
+    ) -> str:
         """A client of the gateway whose provider is the static upstream; gives its key."""
         return gateway.client(
-            name="limited" if limits else "free",
+            name=name,
             provider="openai-compatible",
             provider_base_url=f"http://127.0.0.1:{self.upstream.port}/v1",
             provider_api_key="upstream-key",
-            **(LIMITS if limits else {}),
+            **limits,
         )
+
+    @cached_property
+    def anthropic_key(self) -> str:
+        """That of a like client whose vendor speaks Anthropic's dialect."""
+        return self.gateway.client(
+            name="translated",
+            provider="anthropic",
+            provider_base_url=f"http://127.0.0.1:{self.upstream.port}",
+            provider_api_key="upstream-key",
+            **LIMITS,
+        )
+
+    def translated(self, door: str, model: str) -> Plan:
+        """The plan of a call whose vendor speaks another dialect; what is right, one call tells."""
+        server, stream = self.gateway, model == "stream"
+        if door == "openai":
+            plan = self.plan(server, model, key=self.anthropic_key)
+        else:
+            body = wire.messages_question(model, stream=stream)
+            plan = replace(self.plan(server, model), path=MESSAGES, body=body)
+        status, answer = server.call("POST", plan.path, plan.body, plan.key)
+        if status != 200:
+            raise NotServing(f"The gateway does not translate: {status} {answer!r}")
+        if not stream:
+            return replace(plan, length=len(answer))
+        last = answer.decode().rstrip("\n").rpartition("\n\n")[2] + "\n\n"
+        return replace(plan, events=answer.count(b"data: "), last=last)
 
     def plan(
         self,

@@ -1,7 +1,8 @@
 """A static upstream over raw sockets, as cheap as Python allows: `python -m bench.upstream`.
 
 It prints its port and serves until it is ended. The model's name says what is answered: `whole`,
-`stream` (all events at once), or `paced-20-100` (20 events a second, 100 of them).
+`stream` (all events at once), or `paced-20-100` (20 events a second, 100 of them). At the path of
+Anthropic's Messages the first two are answered in its words.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ class Answers:
         whole = wire.whole()
         self.whole = _HEAD % (b"application/json", b"Content-Length: %d" % len(whole)) + whole
         self.stream = [_STREAM_HEAD + _chunks(wire.stream(usage=asked)) for asked in (False, True)]
+        message = wire.message()
+        self.message = _HEAD % (b"application/json", b"Content-Length: %d" % len(message)) + message
+        self.messages_stream = _STREAM_HEAD + _chunks(wire.messages_stream())
         self.stamped = [wire.stamped(usage=asked) for asked in (False, True)]
         self.ending = [_chunks(wire.ending(usage=asked)) for asked in (False, True)]
         self._phase = 0.0
@@ -69,13 +73,16 @@ class Connection(asyncio.Protocol):
         length = _LENGTH.search(head)
         if end and len(body) >= (int(length[1]) if length else 0):
             self._received = b""
-            self._answer(body)
+            self._answer(head, body)
 
-    def _answer(self, body: bytes) -> None:
+    def _answer(self, head: bytes, body: bytes) -> None:
         found = _MODEL.search(body)
         model = found[1].decode() if found else ""
         asked = _USAGE.search(body) is not None
-        if model == "stream":
+        if head.startswith(b"POST /v1/messages"):
+            answers = self._answers
+            self._transport.write(answers.messages_stream if model == "stream" else answers.message)
+        elif model == "stream":
             self._transport.write(self._answers.stream[asked])
         elif model.startswith("paced-"):
             _, rate, events = model.split("-")

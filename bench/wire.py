@@ -104,3 +104,64 @@ def _filled(body: dict[str, Any], message: dict[str, Any]) -> str:
     words = "What would you say to somebody who asks how this works, and why? " * 20
     message["content"] = words[: _SIZE - len(json.dumps(body, separators=(",", ":")))]
     return json.dumps(body, separators=(",", ":"))
+
+
+def messages_question(model: str, *, stream: bool = False) -> str:
+    """The same question of 1 kB at Anthropic's door."""
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": 1000,
+        "system": "You are a helpful assistant.",
+        "messages": [{"role": "user", "content": ""}],
+        "temperature": 0.7,
+    }
+    if stream:
+        body["stream"] = True
+    return _filled(body, body["messages"][0])
+
+
+def message() -> bytes:
+    """Anthropic's whole answer of 1 kB."""
+    block = {"type": "text", "text": ""}
+    body = _message([block], "end_turn")
+    text = json.loads(whole())["choices"][0]["message"]["content"]
+    return json.dumps({**body, "content": [{**block, "text": text}]}).encode()
+
+
+def messages_stream() -> list[bytes]:
+    """Anthropic's stream of as many pieces of text as OpenAI's has."""
+    words = [{"type": "text_delta", "text": f" word{number}"} for number in range(EVENTS - 2)]
+    usage = {"output_tokens": EVENTS - 2}
+    stop = {"stop_reason": "end_turn", "stop_sequence": None}
+    return [
+        _named("message_start", message=_message([], None)),
+        _named("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+        *(_named("content_block_delta", index=0, delta=delta) for delta in words),
+        _named("content_block_stop", index=0),
+        _named("message_delta", delta=stop, usage=usage),
+        _named("message_stop"),
+    ]
+
+
+def _message(content: list[Any], reason: str | None) -> dict[str, Any]:
+    return {
+        "id": "msg_01XFDUDYJgAACzvnptvVoYEL",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-sonnet-4-5-20250929",
+        "content": content,
+        "stop_reason": reason,
+        "stop_sequence": None,
+        "usage": {
+            "input_tokens": 228,
+            "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0,
+            "output_tokens": EVENTS - 2,
+            "service_tier": "standard",
+        },
+    }
+
+
+def _named(name: str, **members: Any) -> bytes:
+    data = json.dumps({"type": name, **members}, separators=(",", ":"))
+    return f"event: {name}\ndata: {data}\n\n".encode()

@@ -2,16 +2,16 @@
 
 The floors; a room imports only from the lines below its own (tests/test_floors.py holds this):
 
-    app, wsgi
+    app, wsgi, worker
     blueprints, commands
     exchange, preview
     question
-    routing, limits, catalogue, memory
-    providers, context
+    routing, limits, catalogue, memory, record, fallback
+    providers, prices, breaker, context
     tools
-    dialects, upstream, fetcher, store
-    chat, conversation, sse, sniffing, errors, config, extensions, hangup, telemetry
+    dialects, upstream, fetcher, store, price_list, bodies
+    chat, conversation, estimate, sse, sniffing, errors, config, extensions, hangup, telemetry
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`
-joins the providers to the rest; the catalogue asks the routes.
+joins its own line to the rest; the catalogue asks the routes.
 """

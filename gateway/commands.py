@@ -12,6 +12,7 @@ import orjson
 from flask import Flask
 from flask.cli import with_appcontext
 
+from gateway import price_list
 from gateway.context import current_gateway
 from gateway.errors import GatewayError, NotFound, Unavailable
 from gateway.extensions import db
@@ -22,10 +23,19 @@ from gateway.store.client_book import LONGEST_GRACE, ClientBook, describe
 from gateway.store.client_fields import ClientFields, InvalidFields
 from gateway.store.first_run import prepare
 from gateway.store.migration import FOLDER, MigrationFailed
+from gateway.store.stats import RANGES, Totals, stamp, statistics
 
 
 def register(app: Flask) -> None:
-    for command in (prepare_, create_client, list_clients, rotate_key, explain, reset_password):
+    for command in (
+        prepare_,
+        create_client,
+        list_clients,
+        rotate_key,
+        explain,
+        reset_password,
+        usage,
+    ):
         app.cli.add_command(command)
     if click.get_current_context(silent=True):  # a worker has no use for Alembic's 10 MB
         from flask_migrate import Migrate
@@ -38,8 +48,9 @@ def register(app: Flask) -> None:
 def prepare_() -> None:
     """Make the installation ready to serve.
 
-    Applies migrations and makes the secret key, the first admin and a demo client. It runs by
-    itself before each start; on an installation that is up to date it changes nothing.
+    Applies migrations, makes the secret key, the first admin and a demo client, and unpacks the
+    price list. It runs by itself before each start; on an installation that is up to date it
+    changes nothing.
 
     If the password or the key that it prints got lost: reset-password, rotate-key demo.
     """
@@ -47,6 +58,8 @@ def prepare_() -> None:
         prepare(current_gateway.settings, click.echo)
     except MigrationFailed as error:
         raise click.ClickException(str(error)) from error
+    if not price_list.is_written(current_gateway.settings.data_dir):
+        price_list.write(current_gateway.settings.data_dir)
 
 
 class FieldsCommand(click.Command):
@@ -158,6 +171,61 @@ def reset_password(username: str) -> None:
     click.echo(password)
 
 
+@click.command("usage")
+@click.option("--range", "name", type=click.Choice(list(RANGES)), default="24h", show_default=True)
+@click.option("--client", "name_or_id", help="Of this client alone, by its name or id.")
+@click.option("--json", "as_json", is_flag=True, help="All figures and the series, as JSON.")
+@with_appcontext
+def usage(name: str, name_or_id: str | None, as_json: bool) -> None:
+    """Print what was asked, by whom and of which model: requests, errors, tokens, money, times.
+
+    Costs are of the requests whose price was known. Latency is that of answers without an error,
+    the first token that of streams; both in milliseconds.
+    """
+    with _failures_told():
+        client_id = _book().find(name_or_id).id if name_or_id else None
+        found = statistics(current_gateway.engine, name, client_id)
+    if as_json:
+        click.echo(json.dumps({"range": name, **found.told()}, indent=2, ensure_ascii=False))
+        return
+    click.echo(f"Since {stamp(found.since)} (UTC)\n")
+    click.echo(_usage_table("", [([], found.totals)]))
+    clients = [([who or _nobody(number)], totals) for number, who, totals in found.by_client]
+    click.echo(_usage_table("client", clients))
+    models = [([provider, model], totals) for provider, model, totals in found.by_model]
+    click.echo(_usage_table("provider model", models))
+
+
+def _usage_table(by: str, lines: list[tuple[list[str], Totals]]) -> str:
+    head = (*by.split(), *USAGE_HEAD)
+    return _table(head, [[*map(_named, who), *_figures(totals)] for who, totals in lines]) + "\n"
+
+
+def _nobody(client_id: int) -> str:
+    return f"client {client_id}, deleted" if client_id else "(without a key)"
+
+
+def _named(name: str) -> str:
+    return name or "-"
+
+
+def _figures(totals: Totals) -> list[str]:
+    unpriced = totals.count("unpriced")
+    unknown = f" (+{unpriced} of unknown price)" if unpriced else ""
+    told = totals.told()
+    times = (*told["latency_ms"].values(), told["first_token_ms"]["p50"])
+    return [
+        *(str(totals.count(name)) for name in ("requests", "errors")),
+        *(str(totals.count(name)) for name in ("input_tokens", "output_tokens")),
+        f"{totals.cost_usd:.6f}{unknown}",
+        *("-" if time is None else f"{time:.0f}" for time in times),
+    ]
+
+
+USAGE_HEAD = (
+    *("requests", "errors", "input", "output", "USD"),
+    *("p50", "p95", "p99", "first token p50"),
+)
 COLUMNS = ("id", "name", "provider", "default_model", "api_key_hint", "is_active", "expires_at")
 
 

@@ -56,6 +56,7 @@ ENVIRONMENT = {
     "GATEWAY_ADMIN_PASSWORD": "admin.password",
     "GATEWAY_ADMIN_TOKEN": "admin.token",
     "DATABASE_URL": "database.url",
+    "REDIS_URL": "redis.url",
     "HOST": "server.host",
     "PORT": "server.port",
     "WEB_CONCURRENCY": "server.workers",
@@ -94,6 +95,12 @@ def _http_url(value: str | None) -> str | None:
 def _database_url(value: str | None) -> str | None:
     if value is not None and not value.startswith(_DATABASES):
         raise ValueError("a postgresql:// or sqlite:/// address")
+    return value
+
+
+def _redis_url(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"(rediss?|unix)://\S+", value):
+        raise ValueError("a redis:// or rediss:// address")
     return value
 
 
@@ -247,6 +254,23 @@ class Database(Section):
     )
 
 
+class Redis(Section):
+    url: Annotated[str | None, AfterValidator(_redis_url)] = Field(
+        default=None,
+        repr=False,
+        description="a redis:// or rediss:// address; null counts in a file in data_dir",
+    )
+
+
+class Limits(Section):
+    default_output_reservation: int = Field(
+        default=4096,
+        ge=16,
+        le=10**9,
+        description="the most output tokens that a call reserves, and is capped at, under a limit",
+    )
+
+
 class Admin(Section):
     password: SecretStr | None = Field(
         default=None, description="the first admin's password; null makes one up and prints it once"
@@ -332,6 +356,18 @@ class Fetch(Section):
     )
 
 
+class Breaker(Section):
+    failures: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="calls that fail in a row, after all tries, before a target is passed over",
+    )
+    pause: Timeout = Field(
+        default=30.0, description="seconds until one call tries such a target again"
+    )
+
+
 class Logging(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="the least severity that is logged: debug, info, warning, error"
@@ -350,6 +386,24 @@ class Logging(Section):
         ge=1,
         le=10_000_000,
         description="rows kept in memory while the database is away",
+    )
+    spool_mb: int = Field(
+        default=256,
+        ge=1,
+        le=1_000_000,
+        description="MB of rows that each worker keeps in data_dir/spool when memory is full",
+    )
+    retention_days: int | None = Field(
+        default=90,
+        ge=1,
+        le=36_500,
+        description="days that request rows and bodies are kept; null is for ever",
+    )
+    max_body_kb: int = Field(
+        default=64,
+        ge=1,
+        le=10_000,
+        description="KB of a question and of an answer that are kept where log_bodies says so",
     )
 
 
@@ -490,6 +544,46 @@ class ProviderCredentials(Section):
     )
 
 
+Rate = Annotated[Decimal | None, Field(ge=0, le=10**9)]
+
+
+class PriceOverride(Section):
+    """What one model costs, in place of what the bundled price list says of it."""
+
+    input: Rate = Field(
+        default=None, description="US dollars per million input tokens; null is the bundled price"
+    )
+    output: Rate = Field(default=None, description="per million output tokens")
+    cached_input: Rate = Field(
+        default=None, description="per million tokens read from a cache; null is as input"
+    )
+    cache_write: Rate = Field(
+        default=None, description="per million tokens written to a cache; null is as input"
+    )
+    cache_write_1h: Rate = Field(
+        default=None, description="those that are kept for an hour; null is as cache_write"
+    )
+    input_audio: Rate = Field(
+        default=None, description="per million tokens of audio heard; null is as input"
+    )
+    output_audio: Rate = Field(
+        default=None, description="per million tokens of audio spoken; null is as output"
+    )
+    requests: Rate = Field(default=None, description="US dollars per thousand requests")
+    context_window: Limit = Field(
+        default=None, description="the most input tokens; null is what the bundled list says"
+    )
+    max_output: Limit = Field(default=None, description="the most output tokens, where known")
+
+    @model_validator(mode="after")
+    def _input_comes_first(self) -> "PriceOverride":
+        rates = (self.output, self.cached_input, self.cache_write, self.cache_write_1h)
+        rest = (*rates, self.input_audio, self.output_audio, self.requests)
+        if self.input is None and any(rate is not None for rate in rest):
+            raise ValueError("a price with its `input`")
+        return self
+
+
 def _known_provider(value: str) -> str:
     if value not in PROVIDER_IDS:
         raise ValueError("a known provider")
@@ -507,10 +601,15 @@ class Settings(Section):
     )
     server: Server = Field(default=Server(), description="how the gateway listens")
     database: Database = Field(default=Database(), description="where clients and the log are kept")
+    redis: Redis = Field(default=Redis(), description="where limits are counted over several boxes")
+    limits: Limits = Field(default=Limits(), description="how clients' limits are kept")
     admin: Admin = Field(default=Admin(), description="the admin pages and the admin API")
     access: Access = Field(default=Access(), description="callers without a valid key")
     upstream: Upstream = Field(default=Upstream(), description="calls to the providers")
     fetch: Fetch = Field(default=Fetch(), description="media that a question names by address")
+    breaker: Breaker = Field(
+        default=Breaker(), description="targets that keep failing, where there are others"
+    )
     logging: Logging = Field(default=Logging(), description="the process's log and the request log")
     state: State = Field(
         default=State(), description="what is kept for clients: thoughts' signatures, responses"
@@ -524,10 +623,15 @@ class Settings(Section):
     providers: dict[Annotated[str, AfterValidator(_known_provider)], ProviderCredentials] = Field(
         default={}, description="the gateway's own credentials, by provider"
     )
+    prices: dict[
+        Annotated[str, AfterValidator(_known_provider)], dict[str, PriceOverride] | None
+    ] = Field(
+        default={}, description="prices in place of the bundled list's, by provider and model"
+    )
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "prices", mode="before")
     @classmethod
-    def _no_providers(cls, value: Any) -> Any:
+    def _none_written(cls, value: Any) -> Any:
         return {} if value is None else value
 
     @property
@@ -709,6 +813,8 @@ def _section(key: Key) -> type[Section]:
         return ProviderCredentials
     if key[:2] == _MCP_SERVERS and len(key) > 3:
         return McpServer
+    if key[0] == "prices":
+        return PriceOverride
     section = Settings.model_fields[str(key[0])].annotation
     return section if isinstance(section, type) and issubclass(section, Section) else Settings
 
@@ -723,6 +829,8 @@ def _of_the_list(key: Key) -> Key:
 
 
 def _unknown(key: Key, error: ErrorDetails) -> str:
+    if key[-1] == "[key]" and len(key) > 3:
+        return f"{_dotted(key[:-1])}: not accepted; a model's name as {_TEXT} is"
     if key[-1] == "[key]":
         choice = _choice(key[-2], PROVIDER_IDS, "providers")
         return f"{_dotted(key[:-1])}: no such provider; {choice}"

@@ -1,7 +1,6 @@
 """What lives as long as the app, joined in one place; views reach it by `current_gateway`."""
 
 import logging
-import sqlite3
 import time
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,13 +10,18 @@ from flask import current_app
 from sqlalchemy import Engine
 from werkzeug.local import LocalProxy
 
+from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.fetcher import Fetcher
 from gateway.hangup import INTERVAL, HangupWatch
+from gateway.prices import Prices
 from gateway.providers import Ways
 from gateway.providers.model_lists import ModelLists
 from gateway.store.clients import ClientDirectory
+from gateway.store.counters import StoreAway
+from gateway.store.engine import reason
 from gateway.store.ledger import Ledger
+from gateway.store.retention import prune
 from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
@@ -26,6 +30,7 @@ from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
 _CHANGES_EVERY = 0.4
+_METRICS_EVERY = 0.25
 _PRUNE_EVERY = 600.0
 _IDLE_SECONDS = 15.0
 _log = logging.getLogger(__name__)
@@ -45,6 +50,8 @@ class Gateway:
     upstream: Upstream
     fetcher: Fetcher
     ways: Ways
+    prices: Prices
+    breaker: Breaker
     model_lists: ModelLists
     toolbox: Toolbox
     metrics: Metrics
@@ -59,8 +66,10 @@ class Gateway:
     def start(self) -> None:
         work = (
             self.ledger.run,
+            self.shared.keep,
             self._watch_changes,
             self._watch_hangups,
+            self._flush_metrics,
             self._prune,
             self._drop_idle,
             self.toolbox.watch,
@@ -69,8 +78,8 @@ class Gateway:
 
     def stop(self) -> None:
         gevent.killall(self._greenlets)
-        if not self.ledger.flush():
-            _log.error("%d rows of the request log could not be written", self.ledger.waiting)
+        self.metrics.flush()
+        self.ledger.close()
         self.toolbox.close()
         self.upstream.close()
         self.shared.close()
@@ -85,7 +94,7 @@ class Gateway:
         while True:
             try:
                 now = self.shared.sequence()
-            except sqlite3.Error:
+            except StoreAway:
                 now = -1
             if now != seen or now == -1:
                 self._forget()
@@ -97,6 +106,11 @@ class Gateway:
             self.hangups.look()
             time.sleep(INTERVAL)
 
+    def _flush_metrics(self) -> None:
+        while True:
+            self.metrics.flush()
+            time.sleep(_METRICS_EVERY)
+
     def _drop_idle(self) -> None:
         while True:
             time.sleep(_IDLE_SECONDS / 3)
@@ -106,7 +120,16 @@ class Gateway:
         while True:
             self.shared.prune()
             self.states.prune()
+            self._prune_log()
             time.sleep(_PRUNE_EVERY)
+
+    def _prune_log(self) -> None:
+        settings = self.settings
+        try:
+            prune(self.engine, settings.logging.retention_days, settings.data_dir)
+        except Exception as error:
+            # The next turn will do it; what the log keeps for longer harms nobody.
+            _log.warning("The request log could not be pruned: %s", reason(error))
 
 
 def _current() -> Gateway:

@@ -15,6 +15,7 @@ from typing import Any
 import gevent
 import orjson
 
+from gateway.bodies import Keeper, kept
 from gateway.chat import ChatRequest, Learned
 from gateway.context import Gateway
 from gateway.dialects.openai import usage_of
@@ -27,19 +28,22 @@ from gateway.dialects.translation import (
     whole_answer,
 )
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
+from gateway.fallback import fitting, named
 from gateway.hangup import INTERIM, Watched
+from gateway.limits import Call
 from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
 from gateway.question import Fetches, question_for
+from gateway.record import CHARS_PER_TOKEN, NOTHING, Spent, row, spent
 from gateway.routing import route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
+from gateway.store.spool import Body
 from gateway.telemetry import Ended
 from gateway.upstream import Answer, Silence, read_whole
 
 SILENCE = b""
-_CHARS_PER_TOKEN = 4
 _log = logging.getLogger(__name__)
 
 
@@ -66,8 +70,9 @@ class Exchange:
         "status",
         "error",
         "first_byte",
-        "limit_headers",
+        "call",
         "committed",
+        "complete",
         "waits",
         "_gone",
         "_greenlet",
@@ -75,6 +80,9 @@ class Exchange:
         "dropped",
         "memory",
         "fetched",
+        "limits",
+        "flags",
+        "_keeper",
     )
 
     def __init__(self, gateway: Gateway, door: str, client_request_id: str | None = None) -> None:
@@ -93,17 +101,25 @@ class Exchange:
         self.status = 500
         self.error: GatewayError | None = None
         self.first_byte: float | None = None
-        self.limit_headers: dict[str, str] = {}
+        self.call: Call | None = None
+        """Its dealings with the client's limits, once the client is known."""
         self.dropped: tuple[str, ...] = ()
         self.memory: Memory | None = None
         self.fetched = Fetches(gateway.fetcher)
+        self.limits: list[dict[str, Any]] = []
+        """Those that applied, for the receipt."""
+        self.flags: list[str] = []
+        """What was out of the ordinary."""
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
+        self.complete = False
+        """All of upstream's answer is here: what is left of the blocks comes without waiting."""
         self.waits = False
         """Its greenlet waits for upstream, so that it can be told that its client has gone."""
         self._gone = False
         self._greenlet: Any = None
         self._watched: Watched | None = None
+        self._keeper: Keeper | None = None
 
     def elapsed(self) -> float:
         """Seconds since it began."""
@@ -136,12 +152,23 @@ class Exchange:
             self._greenlet.throw(ClientHungUp("The client hung up"))
 
     def settle(self) -> None:
-        """Records the exchange, once."""
+        """Settles and records the exchange, once."""
+        self.waits = False  # for upstream; nobody may interrupt what is done now
         if self._watched is not None:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()
-        usage, estimated = self._usage()
-        target = self.target
+        used = spent(self, self.gateway.prices)
+        try:
+            if self.call is not None:
+                self.call.end(used.consumed)
+        finally:  # a worker that is ending may interrupt even this
+            self._record(seconds, used)
+
+    def _record(self, seconds: float, used: Spent) -> None:
+        if self.call is not None:
+            self.limits = self.call.told()
+            self.flags += ["overrun"] if self.call.overrun else []
+        usage, target = used.usage or NOTHING, self.target
         self.gateway.metrics.ended(
             Ended(
                 provider=target.provider.id if target else "none",
@@ -149,87 +176,30 @@ class Exchange:
                 status=self.status,
                 seconds=seconds,
                 first_byte=self.first_byte if self.committed else None,
-                input_tokens=usage[0] or 0,
-                output_tokens=usage[1] or 0,
+                input_tokens=usage.input_tokens or 0,
+                output_tokens=usage.output_tokens or 0,
             )
         )
-        self.gateway.ledger.add(self._row(seconds, usage, estimated))
+        self.gateway.ledger.add(row(self, seconds, used), self._body())
 
-    def _usage(self) -> tuple[tuple[int | None, ...], bool]:
-        """The counts as columns, and whether they are estimated: none are made up for a failure."""
-        usage = self.learned.usage
-        if usage is not None:
-            return (
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.cached_tokens,
-                usage.cache_write_tokens,
-                usage.reasoning_tokens,
-                usage.audio_tokens,
-            ), False
-        if self.request is None or self.first_byte is None:
-            return (None,) * 6, False
-        written = math.ceil(self.learned.delivered / _CHARS_PER_TOKEN)
-        read = math.ceil(text_size(self.request.body) / _CHARS_PER_TOKEN)
-        return (read, written, None, None, None, None), True
+    def overheard(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same blocks, and what they say, if the client's bodies are kept."""
+        if self.client is None or self.client.log_bodies == "off":
+            return blocks
+        self._keeper = Keeper(self.gateway.settings.logging.max_body_kb << 10)
+        return self._keeper.over(blocks)
 
-    def _row(self, seconds: float, usage: tuple[int | None, ...], estimated: bool) -> list[Any]:
-        client, request, target, error = self.client, self.request, self.target, self.error
-        learned = self.learned
-        return [
-            self.request_id,
-            _text(self.client_request_id, 200),
-            client.id if client else None,
-            client.name if client else None,
-            int(self.started_at * 1000),
-            self.door,
-            _text(request.model, 255) if request else None,
-            target.provider.id if target else None,
-            _text(target.model, 255) if target else None,
-            request.stream if request else False,
-            self.status,
-            _text(error.code, 80) if error else None,
-            _text(error.message, 1000) if error else None,
-            self.attempts,
-            _json(self.attempt_log),
-            None if self.first_byte is None else round(self.first_byte * 1000, 3),
-            round(seconds * 1000, 3),
-            *usage,
-            estimated,
-            _text(learned.finish_reason, 60),
-            _json(learned.tool_names),
-            _json(self.dropped),
-        ]
-
-
-def _text(value: str | None, size: int) -> str | None:
-    """Text as the log's column takes it; PostgreSQL keeps no NUL."""
-    return value[:size].replace("\0", "\ufffd") if value else None
-
-
-def _json(value: Any) -> str | None:
-    return orjson.dumps(value).decode() if value else None
+    def _body(self) -> Body | None:
+        client, request, keeper = self.client, self.request, self._keeper
+        if client is None or request is None or keeper is None:
+            return None
+        how, most = client.log_bodies, self.gateway.settings.logging.max_body_kb << 10
+        return Body(kept(request.raw, how, most), keeper.kept(how), how)
 
 
 def estimated_tokens(request: ChatRequest) -> int:
     """What a question's text comes to, where nobody counts it."""
-    return math.ceil(len(request.raw) / _CHARS_PER_TOKEN)
-
-
-def text_size(body: dict[str, Any]) -> int:
-    """Characters of text in a question; images and other data do not count."""
-    size = 0
-    for message in body.get("messages") or ():
-        content = message.get("content")
-        if isinstance(content, str):
-            size += len(content)
-        elif isinstance(content, list):
-            size += sum(len(part["text"]) for part in content if _has_text(part))
-    return size
-
-
-def _has_text(part: dict[str, Any]) -> bool:
-    return isinstance(part.get("text"), str)
+    return math.ceil(len(request.raw) / CHARS_PER_TOKEN)
 
 
 def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterator[bytes]:
@@ -241,7 +211,7 @@ def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterat
     exchange.gateway.metrics.began()
     try:
         request = exchange.request = ask(exchange)
-        yield from _from_targets(exchange, request)
+        yield from exchange.overheard(_from_targets(exchange, request))
         exchange.status = 200
     except GatewayError as error:
         _fail(exchange, error)
@@ -267,14 +237,18 @@ def _fail(exchange: Exchange, error: GatewayError) -> None:
 
 def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     """The first answer that a target gives, in their order."""
-    client = exchange.client
-    assert client is not None
+    client, call = exchange.client, exchange.call
+    assert client is not None and call is not None
+    call.read(request)
     exchange.memory = Memory(exchange.gateway.states, client.id)
     way = route(client, request.model, exchange.gateway.ways)
-    for reason in way.skipped:
-        exchange.attempt_log.append({"skipped": reason})
+    targets, unfit = fitting(way.targets, request, exchange.gateway.prices)
+    exchange.attempt_log += [{"skipped": reason} for reason in (*way.skipped, *unfit)]
     failure: GatewayError | None = None
-    for target in way.targets:
+    for target in targets:
+        if target is not targets[-1] and not exchange.gateway.breaker.allows(target.place):
+            exchange.attempt_log.append({"skipped": f"{named(target)} keeps failing"})
+            continue
         try:
             yield from _from_target(exchange, client, request, target)
             return
@@ -285,6 +259,8 @@ def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
         except BadRequest as error:
             # What this vendor cannot honour, the next one may; the first refusal is the answer.
             failure = failure or error
+            if len(targets) > 1:
+                exchange.attempt_log.append({"skipped": f"{named(target)}: {error.message}"})
     assert failure is not None
     raise failure
 
@@ -299,14 +275,17 @@ def _from_target(
         yield count_answer(request.dialect, estimated_tokens(request))
         return
     assert exchange.memory is not None
-    question = question_for(client, request, target, exchange.fetched, exchange.memory)
+    cap = _reserved(exchange, request, target)
+    question = question_for(client, request, target, cap, exchange.fetched, exchange.memory)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):
         exchange.hurry()
         exchange.attempts += 1
         exchange.learned = Learned()
+        exchange.complete = False
         try:
             yield from _attempt(exchange, target, question)
+            exchange.gateway.breaker.answered(target.place)
             return
         except UpstreamError as error:
             pause = _pause(error, tries, settings.max_retry_delay)
@@ -315,8 +294,22 @@ def _from_target(
             last = tries >= most or not error.retryable or pause is None
             _note_failed_attempt(exchange, target, error)
             if last or exchange.committed:
+                exchange.gateway.breaker.failed(target.place, error)
                 raise
             time.sleep(pause or 0)
+
+
+def _reserved(exchange: Exchange, request: ChatRequest, target: Target) -> int | None:
+    """Reserves what the call may use at this target; gives the cap of its output."""
+    assert exchange.call is not None
+    gateway = exchange.gateway
+    return exchange.call.reserve(
+        request,
+        target.provider.id,
+        target.model,
+        gateway.prices,
+        gateway.settings.limits.default_output_reservation,
+    )
 
 
 def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamError) -> None:
@@ -520,4 +513,5 @@ def _arriving(exchange: Exchange, reply: Answer) -> Iterator[bytes]:
         if not block:
             return
         left = settings.idle_timeout
+        exchange.complete = reply.complete
         yield block

@@ -1,18 +1,105 @@
-"""What a client may still do: its standing, and its limits on requests over all workers."""
+"""What a client may still do: its standing, and its limits, counted over all workers.
+
+    admit     before the body is read: whether the client may ask at all
+    read      once the question is known: what it may hold
+    reserve   for each target that is tried: what the call may use there, and the cap that follows
+    settle    once, at the end: what it has used
+
+A client with limits on requests alone is counted when it is admitted. One whose calls reserve is
+counted with the first reservation, in the same transaction; then a refusal has cost nothing, and
+a call that never comes so far is counted at its end.
+"""
 
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, NamedTuple, NoReturn, Protocol
 
-from gateway.errors import Forbidden, RateLimited
+from gateway.chat import ChatRequest, Usage
+from gateway.dialects.asked import asked_output
+from gateway.errors import BadRequest, Forbidden, RateLimited
+from gateway.estimate import input_tokens, text_tokens
 from gateway.store.clients import Client
-from gateway.store.counters import DAY, Limit, State
+from gateway.store.counters import (
+    DAY,
+    GAUGE,
+    HOUR,
+    MINUTE,
+    MONTH,
+    NEVER,
+    Charge,
+    Hold,
+    Limit,
+    Settled,
+    State,
+)
 from gateway.store.shared import Shared
 
-_WINDOWS = (
-    ("rate_limit_minute", "minute", 60),
-    ("rate_limit_hour", "hour", 3600),
-    ("rate_limit_day", "day", DAY),
+LEAST_OUTPUT = 16
+"""Fewer output tokens than these are not worth a call, unless it asks for no more."""
+_SMALL_BODY = 64 * 1024
+_NANO = Decimal(10**9)
+_MOST_NANO = 2**53 - 1  # what Redis can count exactly; nine million dollars
+
+
+class Price(Protocol):
+    """What a model costs, in nano-dollars where not said otherwise."""
+
+    @property
+    def per_request(self) -> int: ...
+
+    def at(self, tier: str | None) -> "Price": ...
+
+    def highest(self) -> tuple[int, int]: ...
+
+    def cost(self, usage: Usage) -> Decimal | None: ...
+
+
+class ModelSize(Protocol):
+    @property
+    def max_output(self) -> int | None: ...
+
+
+class Prices(Protocol):
+    def of(self, provider_id: str, model: str) -> Price | None: ...
+
+    def limits_of(self, provider_id: str, model: str) -> ModelSize: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One of a client's limits: its field, its window, and how it is told."""
+
+    field: str
+    window: int
+    noun: str
+    per: str
+    code: str = "rate_limit_exceeded"
+
+
+_REQUESTS = (
+    _Kind("rate_limit_minute", MINUTE, "requests", "minute"),
+    _Kind("rate_limit_hour", HOUR, "requests", "hour"),
+    _Kind("rate_limit_day", DAY, "requests", "day"),
+    _Kind("quota_requests_day", DAY, "requests", "day (UTC)", "quota_exceeded"),
 )
+_CALLS = _Kind("max_concurrent", GAUGE, "calls", "", "concurrency_limit_exceeded")
+_TOKENS = _Kind("tokens_per_minute", MINUTE, "tokens", "minute")
+_INPUT = _Kind("quota_input_tokens_day", DAY, "input tokens", "day (UTC)", "quota_exceeded")
+_OUTPUT = _Kind("quota_output_tokens_day", DAY, "output tokens", "day (UTC)", "quota_exceeded")
+_MONEY = (
+    _Kind("budget_usd_day", DAY, "dollars", "day (UTC)", "budget_exceeded"),
+    _Kind("budget_usd_month", MONTH, "dollars", "month (UTC)", "budget_exceeded"),
+)
+_ALL = (*_REQUESTS, _CALLS, _TOKENS, _INPUT, _OUTPUT, *_MONEY)
+_KINDS = {kind.field: kind for kind in _ALL}
+_COUNTED = {
+    **{kind.field: "requests" for kind in _REQUESTS},
+    **{kind.field: "tokens" for kind in (_TOKENS, _INPUT, _OUTPUT)},
+}
+_MONEY_FIELDS = tuple(kind.field for kind in _MONEY)
 
 
 def check_standing(client: Client) -> None:
@@ -23,49 +110,331 @@ def check_standing(client: Client) -> None:
         raise Forbidden("This client has expired", code="client_expired")
 
 
-def admit(client: Client, shared: Shared) -> dict[str, str]:
-    """Counts a call and gives the answer's `x-ratelimit-*` headers.
+class Plan(NamedTuple):
+    """A client's limits, sorted by what they need to know of a call."""
 
-    Raises RateLimited, which names the limit, its size, what is used and when it frees; a refused
-    call counts nowhere.
-    """
+    client: Client
+    requests: tuple[Limit, ...]
+    calls: tuple[Limit, ...]
+    tokens: tuple[Limit, ...]
+    money: tuple[Limit, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether its calls reserve."""
+        return bool(self.calls or self.tokens or self.money)
+
+
+_plans: dict[int, Plan] = {}
+
+
+def plan_of(client: Client) -> Plan:
+    """The client's plan; made once for each that is known."""
+    plan = _plans.get(client.id)
+    if plan is None or plan.client is not client:
+        plan = _plans[client.id] = Plan(
+            client,
+            _limits(client, *_REQUESTS),
+            _limits(client, _CALLS),
+            _limits(client, _TOKENS, _INPUT, _OUTPUT),
+            _limits(client, *_MONEY),
+        )
+    return plan
+
+
+def limits_of(client: Client) -> tuple[Limit, ...]:
+    """All that is counted of a client."""
+    return _limits(client, *_ALL)
+
+
+def standing(client: Client, shared: Shared) -> list[dict[str, Any]]:
+    """Where each of a client's limits stands now."""
     limits = limits_of(client)
-    if not limits:
-        return {}
-    taken = shared.take(limits)
-    if taken.refused is not None:
-        raise _refusal(taken.refused)
-    return _headers(min(taken.states, key=_room))
-
-
-def limits_of(client: Client) -> list[Limit]:
     return [
-        Limit(f"{client.id}:requests:{name}", size, window)
-        for field, name, window in _WINDOWS
-        if (size := getattr(client, field)) is not None
+        {
+            "limit": state.limit.name,
+            "size": _figure(state.limit.name, state.limit.size),
+            "used": _figure(state.limit.name, state.used - state.reserved),
+            "reserved": _figure(state.limit.name, state.reserved),
+            "left": _figure(state.limit.name, state.remaining),
+            "resets_in": None if state.limit.window == GAUGE else round(state.resets_in, 3),
+        }
+        for state in (shared.look(client.id, limits).states if limits else ())
     ]
+
+
+def _limits(client: Client, *kinds: _Kind) -> tuple[Limit, ...]:
+    return tuple(
+        Limit(kind.field, _size(value), kind.window)
+        for kind in kinds
+        if (value := getattr(client, kind.field)) is not None
+    )
+
+
+def _size(value: int | Decimal) -> int:
+    return value if isinstance(value, int) else min(int(value * _NANO), _MOST_NANO)
+
+
+class Call:
+    """One call's dealings with its client's limits."""
+
+    __slots__ = (
+        "_client",
+        "_counted",
+        "_ends",
+        "_hold",
+        "_input",
+        "_plan",
+        "_price",
+        "_shared",
+        "_states",
+        "headers",
+        "overrun",
+        "refused",
+    )
+
+    def __init__(self, client: Client, shared: Shared) -> None:
+        self._client = client
+        self._shared = shared
+        self._plan = plan_of(client)
+        self._states: dict[str, State] = {}
+        self._ends: Sequence[Settled] = ()
+        self._hold: Hold | None = None
+        self._price: Price | None = None
+        self._input = 0
+        self._counted = False
+        self.headers: dict[str, str] = {}
+        """The answer's `x-ratelimit-*`."""
+        self.refused = False
+        """It was refused for a limit, so it consumes nothing."""
+        self.overrun = False
+        """It used more than was reserved."""
+
+    def admit(self, size: int | None) -> None:
+        """Lets the caller in; `size` is its body's, if it is known. Raises RateLimited."""
+        plan = self._plan
+        if not plan.requests:
+            return
+        if not plan.holds:
+            self._take([Charge(limit, 1, held=False) for limit in plan.requests])
+            self._counted = True
+        elif size is None or size > _SMALL_BODY:
+            # It is counted with its reservation; but a large body is read only if there is room.
+            looked = self._shared.look(self._client.id, plan.requests)
+            if looked.refused is not None:
+                self._refuse(looked.refused, looked.states)
+
+    def read(self, request: ChatRequest) -> None:
+        """Reckons the question's input. Raises BadRequest above `max_input_tokens`."""
+        most = self._client.max_input_tokens
+        if most is None and not (self._plan.tokens or self._plan.money):
+            return
+        prompt = self._client.system_prompt or ""
+        self._input = input_tokens(request.raw, request.body) + text_tokens(prompt.encode())
+        if most is not None and self._input > most and request.kind != "count":
+            self.refused = True
+            if self._counted:
+                self._shared.give_back(self._client.id, self._plan.requests)
+            raise BadRequest(
+                f"The input is about {self._input} tokens (estimated); this client may send at "
+                f"most {most} in one call (max_input_tokens)",
+                code="max_input_tokens_exceeded",
+            )
+
+    def reserve(
+        self,
+        request: ChatRequest,
+        provider_id: str,
+        model: str,
+        prices: Prices | None,
+        default_output: int,
+    ) -> int | None:
+        """Reserves for one target, and gives the cap of its output. Raises RateLimited.
+
+        What was reserved for the target before is given back.
+        """
+        plan, client = self._plan, self._client
+        if not plan.holds:
+            return client.max_output_tokens
+        self.settle(None)
+        self._price = self._priced(request, provider_id, model, prices)
+        charges = self._charges(request)
+        wanted, answers = 0, 1
+        if any(charge.unit for charge in charges):
+            size = prices.limits_of(provider_id, model).max_output if prices else None
+            asked, answers = asked_output(request.dialect, request.body)
+            most = (asked, client.max_output_tokens, size, default_output)
+            wanted = answers * min(one for one in most if one is not None)
+        if charges:
+            units = self._take(charges, wanted, min(wanted, LEAST_OUTPUT * answers))
+        return units // answers if wanted else client.max_output_tokens
+
+    def settle(self, usage: Usage | None) -> None:
+        """Books what was used, None for nothing, and gives the rest back."""
+        hold, self._hold = self._hold, None
+        if hold is None:
+            return
+        used = self._used(usage) if usage else {}
+        ends = [Settled(limit, held, used.get(limit.name, 0)) for limit, held in hold.amounts]
+        for _, held, spent in ends:
+            if spent > held:
+                self.overrun = True
+        self._ends = ends
+        self._shared.settle(hold, ends)
+
+    def end(self, usage: Usage | None) -> None:
+        """Settles for good, and counts a call that failed before it could reserve."""
+        self.settle(usage)
+        plan = self._plan
+        if plan.requests and not self._counted and not self.refused:
+            self._counted = True
+            charges = [Charge(limit, 1, held=False) for limit in plan.requests]
+            self._shared.reserve(self._client.id, charges)
+
+    def told(self) -> list[dict[str, Any]]:
+        """The limits that applied, and what is left of each."""
+        states = dict(self._states)
+        for limit, held, spent in self._ends:
+            state = states[limit.name]
+            states[limit.name] = state._replace(used=state.used - held + spent)
+        return [
+            {
+                "limit": name,
+                "size": _figure(name, state.limit.size),
+                "left": _figure(name, state.remaining),
+            }
+            for name, state in states.items()
+        ]
+
+    def _priced(
+        self, request: ChatRequest, provider_id: str, model: str, prices: Prices | None
+    ) -> Price | None:
+        """The price, where there is a budget; to count tokens is free."""
+        if not self._plan.money or request.kind == "count":
+            return None
+        price = prices.of(provider_id, model) if prices else None
+        if price is None and not self._client.allow_unpriced:
+            self.refused = True
+            raise BadRequest(
+                f"The price of `{model}` at {provider_id} is not known, and this client has a "
+                "budget (allow_unpriced lets such calls pass)",
+                param="model",
+                code="unpriced_model",
+            )
+        return price and price.at(request.tier)
+
+    def _charges(self, request: ChatRequest) -> list[Charge]:
+        plan, read, unit = self._plan, self._input, int(request.kind == "chat")
+        charges: list[Charge] = []
+        if not self._counted:
+            charges += [Charge(limit, 1, held=False) for limit in plan.requests]
+        charges += [Charge(limit, 1) for limit in plan.calls]
+        for limit in plan.tokens:
+            fixed = 0 if limit.name == _OUTPUT.field else read
+            charges.append(Charge(limit, fixed, 0 if limit.name == _INPUT.field else unit))
+        if self._price is not None:
+            for_input, for_output = self._price.highest()
+            fixed = self._price.per_request + read * for_input
+            charges += [Charge(limit, fixed, unit * for_output) for limit in plan.money]
+        return charges
+
+    def _take(self, charges: Sequence[Charge], wanted: int = 0, least: int = 0) -> int:
+        """Takes the charges, and gives the units that were granted."""
+        taken = self._shared.reserve(self._client.id, charges, wanted, least)
+        if taken.refused is not None:
+            name = taken.refused.limit.name
+            (need,) = (one.fixed + one.unit * least for one in charges if one.limit.name == name)
+            self._refuse(taken.refused, taken.states, need)
+        self._counted, self.refused, self._hold = True, False, taken.hold
+        self._ends = ()
+        for state in taken.states:
+            self._states[state.limit.name] = state
+        self.headers |= _headers(taken.states)
+        return taken.units
+
+    def _refuse(self, refused: State, states: Sequence[State], need: int = 1) -> NoReturn:
+        self.refused = True
+        raise _refusal(refused, need, {**self.headers, **_headers(states)})
+
+    def _used(self, usage: Usage) -> dict[str, int]:
+        """What counts against each limit."""
+        read, written = usage.input_tokens or 0, usage.output_tokens or 0
+        used = {_TOKENS.field: read + written, _INPUT.field: read, _OUTPUT.field: written}
+        if self._price is not None:
+            cost = self._price.cost(usage)
+            if cost is None:  # of something that has no price of its own
+                for_input, for_output = self._price.highest()
+                nano = self._price.per_request + read * for_input + written * for_output
+            else:
+                nano = int((cost * _NANO).to_integral_value(ROUND_CEILING))
+            used |= dict.fromkeys(_MONEY_FIELDS, nano)
+        return used
+
+
+def _headers(states: Sequence[State]) -> dict[str, str]:
+    """`x-ratelimit-*` of the limit with the least room: one on requests, and one on tokens."""
+    nearest: dict[str, State] = {}
+    for state in states:
+        noun = _COUNTED.get(state.limit.name)
+        if noun is not None and (noun not in nearest or _room(state) < _room(nearest[noun])):
+            nearest[noun] = state
+    headers: dict[str, str] = {}
+    for noun, state in nearest.items():
+        headers[f"x-ratelimit-limit-{noun}"] = str(state.limit.size)
+        headers[f"x-ratelimit-remaining-{noun}"] = str(state.remaining)
+        headers[f"x-ratelimit-reset-{noun}"] = duration(state.resets_in)
+    return headers
 
 
 def _room(state: State) -> tuple[int, int]:
     return state.remaining, state.limit.window
 
 
-def _headers(state: State) -> dict[str, str]:
-    return {
-        "x-ratelimit-limit-requests": str(state.limit.size),
-        "x-ratelimit-remaining-requests": str(state.remaining),
-        "x-ratelimit-reset-requests": duration(state.resets_in),
-    }
+_HEADS = {
+    "rate_limit_exceeded": "Rate limit reached",
+    "quota_exceeded": "Quota reached",
+    "budget_exceeded": "Budget reached",
+}
 
 
-def _refusal(state: State) -> RateLimited:
-    name = state.limit.key.rpartition(":")[2]
-    wait = max(1, math.ceil(state.frees_in))
-    return RateLimited(
-        f"Rate limit reached: {state.limit.size} requests per {name}, {state.used} used. "
-        f"Try again in {wait} s.",
-        headers={**_headers(state), "retry-after": str(wait)},
-    )
+def _refusal(state: State, need: int, headers: dict[str, str]) -> RateLimited:
+    kind = _KINDS[state.limit.name]
+    said = _standing(kind, state, need)
+    if state.frees_in == NEVER:
+        said += ". The call alone is larger than the limit."
+        headers["x-should-retry"] = "false"
+    else:
+        wait = max(1, math.ceil(state.frees_in))
+        said += f". Try again in {wait} s."
+        headers["retry-after"] = str(wait)
+    return RateLimited(said, code=kind.code, headers=headers)
+
+
+def _standing(kind: _Kind, state: State, need: int) -> str:
+    size = _amount(kind.field, state.limit.size)
+    used = _amount(kind.field, state.used)
+    if kind is _CALLS:
+        return f"Concurrency limit reached: {size} calls at the same time, {used} under way"
+    noun = "" if kind in _MONEY else f" {kind.noun}"
+    said = f"{_HEADS[kind.code]}: {size}{noun} per {kind.per}, {used} used"
+    if state.reserved:
+        said += f" ({_amount(kind.field, state.reserved)} of it reserved by calls under way)"
+    if kind not in _REQUESTS:
+        said += f", this call needs {_amount(kind.field, need)}"
+    return said
+
+
+def _amount(field: str, amount: int) -> int | str:
+    """An amount as people read it: dollars for budgets."""
+    if field not in _MONEY_FIELDS:
+        return amount
+    whole, _, part = f"{Decimal(amount) / _NANO:.9f}".partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
+
+
+def _figure(field: str, amount: int) -> int | float:
+    """An amount as programs read it: dollars for budgets."""
+    return amount / 10**9 if field in _MONEY_FIELDS else amount
 
 
 def duration(seconds: float) -> str:

@@ -48,8 +48,8 @@ class Memory:
             request,
             dialect,
             target.model,
-            lambda chat: self._restore(chat, target),
             target.provider.accepts,
+            lambda chat: self._restore(chat, target),
         )
         return self._completed(sent, target), unsaid
 

@@ -117,7 +117,7 @@ def _sent(
     client: Client, request: ChatRequest, target: Target, placeholders: Placeholders, memory: Memory
 ) -> dict[str, Any]:
     """What would go to a target, without its key. Raises BadRequest."""
-    question = question_for(client, request, target, placeholders, memory)
+    question = question_for(client, request, target, client.max_output_tokens, placeholders, memory)
     hidden = _without_key(target)
     return {
         "url": _USER.sub(f"//{HIDDEN}@", target.provider.url(hidden, question.request)),

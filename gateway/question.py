@@ -18,9 +18,14 @@ Fetch = Callable[[ChatRequest, Sequence[Link]], Mapping[str, Media]]
 
 
 def question_for(
-    client: Client, request: ChatRequest, target: Target, fetch: Fetch, memory: Memory
+    client: Client,
+    request: ChatRequest,
+    target: Target,
+    cap: int | None,
+    fetch: Fetch,
+    memory: Memory,
 ) -> Question:
-    """The question as this target gets it. Raises BadRequest for what it cannot honour."""
+    """The question as this target gets it, capped. Raises BadRequest for what it cannot honour."""
     provider = target.provider
     if request.kind == "embed":
         return provider.write_embeddings(request, target.model)
@@ -31,7 +36,7 @@ def question_for(
     relayed = request.dialect.startswith(sent.dialect)  # Gemini's array is Gemini's dialect
     if links := provider.links(sent, target.model, relayed=relayed):
         sent = with_media(sent, links, fetch(request, links))
-    question = provider.write(sent, target.model, client.system_prompt, client.max_output_tokens)
+    question = provider.write(sent, target.model, client.system_prompt, cap)
     dropped = (*unsaid, *question.dropped)
     if dropped and client.strict_params:
         raise BadRequest(
@@ -40,7 +45,7 @@ def question_for(
             param=dropped[0],
             code="unsupported_parameter",
         )
-    return replace(question, dropped=dropped)
+    return replace(question, dropped=dropped) if unsaid else question
 
 
 class Fetches:

@@ -104,6 +104,10 @@ def data_of(event: bytes) -> bytes:
     if event.startswith(b"data: ") and event.endswith(b"\n\n"):
         if event.count(b"\n") == 2 and b"\r" not in event:
             return event[6:-2]
+    elif event.startswith(b"event: ") and event.endswith(b"\n\n"):
+        at = event.find(b"\n") + 1
+        if event.startswith(b"data: ", at) and event.count(b"\n") == 3 and b"\r" not in event:
+            return event[at + 6 : -2]
     lines = []
     for line in _LINE_END.split(event):
         if line.startswith(b"data:"):
@@ -116,6 +120,8 @@ def data_of(event: bytes) -> bytes:
 
 def name_of(event: bytes) -> str | None:
     """The event's name, from its `event` line."""
+    if event.startswith(b"event: ") and b"\r" not in event:
+        return event[7:].partition(b"\n")[0].strip().decode(errors="replace")
     if b"event:" not in event:
         return None
     for line in _LINE_END.split(event):

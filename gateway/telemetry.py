@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 # Each keeps its first group and strikes out the rest. A value in quotes ends with them; any other
@@ -58,8 +58,7 @@ def configure_logging(level: str) -> None:
     root.propagate = False
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """What the metrics want to know of an exchange that has ended; times in seconds."""
 
     provider: str
@@ -82,7 +81,11 @@ class _Bound(NamedTuple):
 
 
 class Metrics:
-    """The process's counters; over all workers where PROMETHEUS_MULTIPROC_DIR is set."""
+    """The process's counters; over all workers where PROMETHEUS_MULTIPROC_DIR is set.
+
+    What a call tells is only taken down; `flush` counts it. Each counter is a lock and a write to
+    a file that all workers share, and a call would touch ten of them.
+    """
 
     def __init__(self) -> None:
         # Imported late: prometheus_client looks for the variable when it is imported.
@@ -129,34 +132,68 @@ class Metrics:
             ("provider", "code"),
             registry=registry,
         )
+        self._degraded = Gauge(
+            "ai_gateway_counters_degraded",
+            "Workers that count by themselves, since the shared counters cannot be used",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self._breaker_open = Gauge(
+            "ai_gateway_breaker_open",
+            "Workers that pass a target over because it keeps failing",
+            by_model,
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self._bound: dict[tuple[str, str, int], _Bound] = {}
         self._models: set[str] = set()
         self._codes: set[str] = set()
-        self.began = self._in_progress.inc
-        self._over = self._in_progress.dec
+        self._open = 0
+        self._ended: list[Ended] = []
+
+    def began(self) -> None:
+        """A call is in progress."""
+        self._open += 1
 
     def ended(self, ended: Ended) -> None:
-        """Counts an exchange; takes it out of those in progress."""
-        self._over()
-        key = (ended.provider, ended.model, ended.status)
-        bound = self._bound.get(key) or self._bind(key)
-        bound.requests.inc()
-        bound.duration.observe(ended.seconds)
-        if ended.first_byte is not None:
-            bound.first_token.observe(ended.first_byte)
-        if ended.input_tokens:
-            bound.input_tokens.inc(ended.input_tokens)
-        if ended.output_tokens:
-            bound.output_tokens.inc(ended.output_tokens)
+        """A call is over."""
+        self._open -= 1
+        self._ended.append(ended)
+
+    def flush(self) -> None:
+        """Brings the counters up to date."""
+        self._in_progress.set(self._open)
+        ended, self._ended = self._ended, []
+        alike: dict[tuple[str, str, int], list[Ended]] = {}
+        for one in ended:
+            alike.setdefault((one.provider, one.model, one.status), []).append(one)
+        for key, some in alike.items():
+            self._count(self._bound.get(key) or self._bind(key), some)
+
+    def _count(self, bound: _Bound, some: list[Ended]) -> None:
+        bound.requests.inc(len(some))
+        bound.input_tokens.inc(sum(one.input_tokens for one in some))
+        bound.output_tokens.inc(sum(one.output_tokens for one in some))
+        _observe(bound.duration, (one.seconds for one in some))
+        _observe(bound.first_token, (one.first_byte for one in some))
 
     def upstream_failed(self, provider: str, code: str) -> None:
         self._upstream_errors.labels(provider, _bounded(code, self._codes, _MANY_CODES)).inc()
+
+    def counters_degraded(self, degraded: bool) -> None:
+        self._degraded.set(int(degraded))
+
+    def breaker(self, provider: str, model: str, is_open: bool) -> None:
+        """Notes that a target is passed over, or no longer."""
+        gauge = self._breaker_open.labels(provider, _bounded(model, self._models, _MANY_MODELS))
+        gauge.inc() if is_open else gauge.dec()
 
     def text(self) -> bytes:
         """All workers' figures in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
         from prometheus_client.multiprocess import MultiProcessCollector
 
+        self.flush()
         registry = self.registry
         if self._shared:
             registry = CollectorRegistry()
@@ -177,6 +214,12 @@ class Metrics:
         if model != OTHER:
             self._bound[key] = bound
         return bound
+
+
+def _observe(histogram: Any, values: Iterable[float | None]) -> None:
+    for value in values:
+        if value is not None:
+            histogram.observe(value)
 
 
 def _bounded(name: str, known: set[str], most: int) -> str:

@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Mapping
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import gevent
 from gevent.monkey import get_original
@@ -29,6 +28,8 @@ from gateway.config import Upstream as UpstreamSettings
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
 
 READ_SIZE = 64 * 1024
+# The C poll: gevent's own would wait by itself.
+_poll = get_original("select", "poll")
 
 
 class Silence(Exception):
@@ -46,6 +47,10 @@ class Answer(Protocol):
 
     status: int
     headers: Mapping[str, str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether its end is here already, so that what is left can be read without waiting."""
 
     def read_head(self, timeout: float) -> None: ...
 
@@ -120,7 +125,7 @@ class _PoolMixin:
     which sockets have served before, since those may be closed by upstream at any moment.
     """
 
-    kept: WeakKeyDictionary[Any, float]
+    kept: dict[Any, float]
     _socket_queue: Any
 
     def drop_idle(self, seconds: float) -> None:
@@ -131,7 +136,7 @@ class _PoolMixin:
             if time.monotonic() - self.kept.get(sock, 0.0) < seconds:
                 fresh.append(sock)
             else:
-                sock.close()
+                self._forget(sock)
         for sock in reversed(fresh):
             self._socket_queue.put(sock)
 
@@ -139,13 +144,24 @@ class _PoolMixin:
         self.kept[sock] = time.monotonic()
         super().return_socket(sock)  # type: ignore[misc]
 
+    def release_socket(self, sock: Any) -> None:
+        self.kept.pop(sock, None)
+        super().release_socket(sock)  # type: ignore[misc]
+
+    def _forget(self, sock: Any) -> None:
+        self.kept.pop(sock, None)
+        sock.close()
+
     def _is_socket_alive(self, sock: Any) -> bool:
-        poll = get_original("select", "poll")()
+        poll = _poll()
         try:
             poll.register(sock.fileno(), select.POLLIN)
-            return not poll.poll(0)
+            alive = not poll.poll(0)
         except (OSError, ValueError):
-            return False
+            alive = False
+        if not alive:
+            self.kept.pop(sock, None)
+        return alive
 
     def after_connect(self, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -177,7 +193,7 @@ class _Route:
             options["ssl_options"] = {"ca_certs": str(settings.ca_bundle)}
         pool = _TlsPool if tls else _PlainPool
         self.pool: Any = pool(host, port, host, port, **options)
-        self.pool.kept = WeakKeyDictionary()
+        self.pool.kept = {}
 
 
 def _checked(host: str) -> str:
@@ -272,6 +288,9 @@ class Wire(HTTPResponse):
         self._timeout = timeout
         self._decoder: Any = None
         self._begun = False
+        self._body: list[bytearray] = []
+        # Called for each chunk of the answer, of which hundreds may come at once.
+        self._on_body = self._body.append  # type: ignore[assignment]
         self._sock: Any = None
         self._kept = False
         self._start()
@@ -315,11 +334,15 @@ class Wire(HTTPResponse):
         self.headers = {name.lower(): value for name, value in self.items()}
         self._decoder = _decoder(self.headers.get("content-encoding", ""))
 
+    @property
+    def complete(self) -> bool:
+        return bool(self.message_complete)
+
     def read_block(self, timeout: float) -> bytes:
         while True:
-            if self._body_buffer:
-                block = bytes(self._body_buffer)
-                self._body_buffer.clear()
+            if self._body:
+                block = b"".join(self._body)
+                self._body.clear()
                 if self._decoder is None:
                     return block
                 if decoded := self._decode(block):
@@ -333,7 +356,7 @@ class Wire(HTTPResponse):
     def close(self) -> None:
         """Puts the connection back if the answer was read to its end, else closes it."""
         if self._sock is not None:
-            self._release(not self._body_buffer and not self.should_close())
+            self._release(not self._body and not self.should_close())
 
     def _receive(self, timeout: float) -> None:
         sock, name = self._sock, self._route.name
@@ -415,6 +438,10 @@ class _PumpedAnswer:
         assert isinstance(head, Response)
         self.status = head.status_code
         self.headers = {name.lower(): value for name, value in head.headers.items()}
+
+    @property
+    def complete(self) -> bool:
+        return self._ended
 
     def read_block(self, timeout: float) -> bytes:
         if self._ended:

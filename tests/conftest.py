@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.postgres import Postgres
+from tests.redis_server import RedisServer
 from tests.running import Running
 from tests.upstream import Upstream
 
@@ -34,3 +36,15 @@ def key(gateway: Running, upstream: Upstream) -> str:
         provider_base_url=upstream.base_url,
         provider_api_key="upstream-key",
     )
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as running:
+        yield running

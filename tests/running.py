@@ -194,6 +194,10 @@ class Running:
             return False
 
     def _read_rows(self, where: Mapping[str, Any]) -> list[dict[str, Any]]:
+        url = self.environment.get("DATABASE_URL")
+        return self._rows_of_postgresql(url, where) if url else self._rows_of_sqlite(where)
+
+    def _rows_of_sqlite(self, where: Mapping[str, Any]) -> list[dict[str, Any]]:
         database = sqlite3.connect(self.data / "gateway.db", timeout=10)
         try:
             database.row_factory = sqlite3.Row
@@ -204,6 +208,15 @@ class Running:
             return [dict(row) for row in rows]
         finally:
             database.close()
+
+    def _rows_of_postgresql(self, url: str, where: Mapping[str, Any]) -> list[dict[str, Any]]:
+        import psycopg
+        from psycopg.rows import dict_row
+
+        condition = " AND ".join(f"{name} IS NOT DISTINCT FROM %s" for name in where) or "true"
+        query = f"SELECT * FROM request_logs WHERE {condition} ORDER BY id"
+        with psycopg.connect(url, row_factory=dict_row) as connection:
+            return connection.execute(query.encode(), list(where.values())).fetchall()
 
     def _environment(self, config: Path) -> dict[str, str]:
         own = ("GATEWAY_", "DATABASE_URL", "REDIS_URL", "HOST", "PORT", "WEB_CONCURRENCY")

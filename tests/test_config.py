@@ -23,6 +23,7 @@ from gateway.config import (
     ROOT,
     ConfigError,
     McpServer,
+    PriceOverride,
     ProviderCredentials,
     Section,
     Settings,
@@ -40,12 +41,13 @@ def leaves() -> Iterator[tuple[str, FieldInfo]]:
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
             yield from ((f"{name}.{inner}", one) for inner, one in kind.model_fields.items())
-        elif name != "providers":
+        elif name not in ("providers", "prices"):
             yield name, field
 
 
 LEAVES = dict(leaves())
 CREDENTIALS = {f"providers.<id>.{n}": f for n, f in ProviderCredentials.model_fields.items()}
+PRICES = {f"prices.<id>.<model>.{n}": f for n, f in PriceOverride.model_fields.items()}
 SERVERS = {f"tools.mcp_servers.<n>.{n}": f for n, f in McpServer.model_fields.items()}
 
 
@@ -87,7 +89,7 @@ def test_the_shipped_file_names_every_setting_once_and_nothing_else() -> None:
     named = []
     for name, value in shipped.items():
         named += [f"{name}.{inner}" for inner in value] if isinstance(value, dict) else [name]
-    assert named == [*LEAVES, "providers"]
+    assert named == [*LEAVES, "providers", "prices"]
 
 
 def test_the_shipped_file_holds_the_defaults() -> None:
@@ -119,14 +121,19 @@ def test_the_examples_of_the_shipped_file_load_when_uncommented(file: Path) -> N
     text, examples = SHIPPED.read_text().split("\nproviders:\n")
     text += "\nproviders:\n" + re.sub("^  # ", "  ", examples, flags=re.M)
     names = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "AZURE_OPENAI_API_KEY")
-    got = read(file, text, **dict.fromkeys(names, "sk-1")).providers
-    assert [*got] == ["openai", "anthropic", "azure-openai", "ollama"]
-    assert got["azure-openai"].api_version == "2024-10-21"
+    got = read(file, text, **dict.fromkeys(names, "sk-1"))
+    assert [*got.providers] == ["openai", "anthropic", "azure-openai", "ollama"]
+    assert got.providers["azure-openai"].api_version == "2024-10-21"
+    assert got.prices["openai"] == {
+        "gpt-4o": PriceOverride(
+            input=Decimal("2.5"), output=Decimal(10), cached_input=Decimal("1.25")
+        )
+    }
 
 
 def test_the_document_has_a_row_for_each_setting() -> None:
     rows = []
-    for key, field in {**LEAVES, **CREDENTIALS, **SERVERS}.items():
+    for key, field in {**LEAVES, **CREDENTIALS, **PRICES, **SERVERS}.items():
         default = field.default
         plain = isinstance(default, str | Path)
         shown = "" if field.is_required() else f"`{default if plain else json.dumps(default)}`"
@@ -227,6 +234,7 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "GATEWAY_ADMIN_PASSWORD": ("${not} filled", "${not} filled"),
     "GATEWAY_ADMIN_TOKEN": ("t" * 32, "t" * 32),
     "DATABASE_URL": ("sqlite:////tmp/x.db", "sqlite:////tmp/x.db"),
+    "REDIS_URL": ("redis://127.0.0.1:6379/1", "redis://127.0.0.1:6379/1"),
     "HOST": ("0.0.0.0", "0.0.0.0"),
     "PORT": ("9002", 9002),
     "WEB_CONCURRENCY": ("4", 4),
@@ -354,6 +362,14 @@ WRONG = [
     ("providers: {opnai: {}}", "providers.opnai: no such provider; did you mean openai? providers"),
     ("providers: {1: {}}", "providers.1: no such provider; providers has: gemini,"),
     ("providers: {groq: {key: 1}}", "providers.groq.key = (a number, not shown): no such setting;"),
+    ("prices: []", f"prices = a list: not accepted; {SECTION}"),
+    ("prices: {opnai: {}}", "prices.opnai: no such provider; did you mean openai? providers has"),
+    ("prices: {openai: 1}", f"prices.openai = (a number, not shown): not accepted; {SECTION}"),
+    ("prices: {openai: {x: 1}}", "prices.openai.x = (a number, not shown): not accepted; a sec"),
+    ("prices: {openai: {1: {}}}", "prices.openai.1: not accepted; a model's name as text"),
+    ("prices: {openai: {x: {input: -1}}}", "prices.openai.x.input = -1: not accepted; a number"),
+    ("prices: {openai: {x: {inptu: 1}}}", "prices.openai.x.inptu = 1: no such setting; did you"),
+    ("prices: {openai: {x: {output: 1}}}", "prices.openai.x = a mapping: not accepted; a price"),
     ("- 1", "line 1: not accepted; `name: value` lines are"),
     ("server", "line 1: not accepted; `name: value` lines are"),
     ("server: {}\nserver: {}", "line 2: server stands here for the second time"),
@@ -505,7 +521,8 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
     max_leaves=5,
 )
-KEYS = st.sampled_from([*LEAVES, *Settings.model_fields, "providers.openai", "providers.x.y"])
+P = ("prices.openai", "prices.openai.x", "prices.openai.x.input")
+KEYS = st.sampled_from([*LEAVES, *Settings.model_fields, "providers.openai", "providers.x.y", *P])
 
 
 @pytest.fixture(scope="module")

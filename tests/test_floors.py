@@ -15,7 +15,12 @@ FLOORS = [
     for line in re.findall(r"^    (\S.*)$", gateway.__doc__ or "", re.MULTILINE)
 ]
 HEIGHT = {room: -floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-NEIGHBOURS = {("context", "providers"), ("catalogue", "routing")}
+NEIGHBOURS = {
+    ("context", "providers"),
+    ("context", "prices"),
+    ("context", "breaker"),
+    ("catalogue", "routing"),
+}
 FILES = [ROOT / "app.py", ROOT / "wsgi.py", *sorted((ROOT / "gateway").rglob("*.py"))]
 ALLOWED = {
     "flask": ("app", "blueprints", "commands", "extensions", "context"),

@@ -7,6 +7,7 @@ from gateway.blueprints import (
     metrics,
     models,
     openai_api,
+    receipts,
 )
 from gateway.blueprints.admin.api import bp as admin_api
 from gateway.blueprints.admin.pages import bp as admin_pages
@@ -16,6 +17,7 @@ BLUEPRINTS = (
     anthropic_api.bp,
     legacy_proxy.bp,
     models.bp,
+    receipts.bp,
     health.bp,
     metrics.bp,
     admin_api,

@@ -5,12 +5,12 @@ from urllib.parse import parse_qs
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 
-from gateway import limits
-from gateway.blueprints.body import read_body
+from gateway.blueprints.body import body_size, read_body
 from gateway.context import Gateway
 from gateway.errors import RateLimited, Unauthenticated
 from gateway.exchange import Exchange
 from gateway.extensions import limiter
+from gateway.limits import Call, check_standing
 from gateway.store.clients import Client
 
 _KEY_HEADERS = ("HTTP_X_API_KEY", "HTTP_API_KEY", "HTTP_X_GOOG_API_KEY")
@@ -19,7 +19,7 @@ _KEY_HEADERS = ("HTTP_X_API_KEY", "HTTP_API_KEY", "HTTP_X_GOOG_API_KEY")
 def known_client(gateway: Gateway, environ: dict[str, Any]) -> Client:
     """The client that may call. Raises as `client_of_key` does, and Forbidden."""
     client = client_of_key(gateway, environ)
-    limits.check_standing(client)
+    check_standing(client)
     return client
 
 
@@ -27,8 +27,9 @@ def admitted_body(exchange: Exchange, environ: dict[str, Any]) -> bytes:
     """Lets the caller in, counts the call, and gives its body. Raises GatewayError."""
     gateway = exchange.gateway
     client = exchange.client = client_of_key(gateway, environ)
-    limits.check_standing(client)
-    exchange.limit_headers = limits.admit(client, gateway.shared)
+    check_standing(client)
+    exchange.call = Call(client, gateway.shared)
+    exchange.call.admit(body_size(environ))
     return read_body(environ, gateway.settings.server.max_body_mb << 20)
 
 

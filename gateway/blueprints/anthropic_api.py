@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from gateway.blueprints import access
-from gateway.blueprints.replies import reply
+from gateway.blueprints.replies import Reply, reply
 from gateway.chat import ChatRequest
 from gateway.dialects import anthropic
 from gateway.exchange import Exchange
@@ -19,12 +19,12 @@ _FORWARDED = {
 
 
 @bp.post("/v1/messages")
-def messages() -> Response:
+def messages() -> Reply:
     return reply("anthropic", _ask)
 
 
 @bp.post("/v1/messages/count_tokens")
-def count_tokens() -> Response:
+def count_tokens() -> Reply:
     return reply("anthropic", _ask_count)
 
 

@@ -11,6 +11,14 @@ _DRAIN_BYTES = 64 << 20
 _DRAIN_SECONDS = 5.0
 
 
+def body_size(environ: dict[str, Any]) -> int | None:
+    """The size of a body that says it beforehand; None if it does not."""
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        return int(length)
+    return None if "HTTP_TRANSFER_ENCODING" in environ else 0
+
+
 def read_body(environ: dict[str, Any], limit: int) -> bytes:
     """The whole body. Raises BodyTooLarge above `limit` bytes, BadRequest if it breaks off."""
     if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":

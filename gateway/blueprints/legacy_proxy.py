@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from gateway.blueprints import access
-from gateway.blueprints.replies import reply
+from gateway.blueprints.replies import Reply, reply
 from gateway.chat import ChatRequest, Kind
 from gateway.dialects import gemini
 from gateway.errors import NotFound
@@ -21,7 +21,7 @@ _METHODS: dict[str, tuple[Kind, bool]] = {
 
 @bp.post("/v1beta/models/<path:call>")
 @bp.post("/v1/models/<path:call>")
-def generate(call: str) -> Response:
+def generate(call: str) -> Reply:
     """`call` is `model:method`; a model's name may hold slashes and colons itself."""
     model, _, method = call.rpartition(":")
     if method not in _METHODS:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from gateway.blueprints import access
-from gateway.blueprints.replies import door_of, said
+from gateway.blueprints.replies import Reply, door_of, said
 from gateway.catalogue import models_of
 from gateway.context import current_gateway
 from gateway.dialects import anthropic, gemini
@@ -18,7 +18,7 @@ bp = Blueprint("models", __name__)
 @bp.get("/v1/models")
 @bp.get("/v1beta/models")
 @bp.get("/models")
-def models() -> Response:
+def models() -> Reply:
     listed = _models()
     match door_of(request):
         case "anthropic":
@@ -31,7 +31,7 @@ def models() -> Response:
 @bp.get("/v1/models/<path:model>")
 @bp.get("/v1beta/models/<path:model>")
 @bp.get("/models/<path:model>")
-def model(model: str) -> Response:
+def model(model: str) -> Reply:
     for one in _models():
         if one["id"] == model:
             return said(_entry(one))

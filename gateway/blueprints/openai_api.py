@@ -1,10 +1,10 @@
 """The OpenAI door: chat completions, Responses and embeddings."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, request
 
 from gateway import memory
 from gateway.blueprints import access
-from gateway.blueprints.replies import reply, said
+from gateway.blueprints.replies import Reply, reply, said
 from gateway.chat import ChatRequest
 from gateway.context import current_gateway
 from gateway.dialects import openai, responses
@@ -16,17 +16,17 @@ bp = Blueprint("openai_api", __name__)
 
 @bp.post("/v1/chat/completions")
 @bp.post("/chat/completions")
-def chat_completions() -> Response:
+def chat_completions() -> Reply:
     return reply("openai", _ask)
 
 
 @bp.post("/v1/responses")
-def create_response() -> Response:
+def create_response() -> Reply:
     return reply("responses", _ask_response)
 
 
 @bp.get("/v1/responses/<response_id>")
-def stored_response(response_id: str) -> Response:
+def stored_response(response_id: str) -> Reply:
     """One that the gateway keeps; those of vendors that keep their own are not known here."""
     client = access.known_client(current_gateway, request.environ)
     found = memory.stored_response(current_gateway.states, client.id, response_id)
@@ -36,7 +36,7 @@ def stored_response(response_id: str) -> Response:
 
 
 @bp.delete("/v1/responses/<response_id>")
-def forget_response(response_id: str) -> Response:
+def forget_response(response_id: str) -> Reply:
     client = access.known_client(current_gateway, request.environ)
     if not memory.forget_response(current_gateway.states, client.id, response_id):
         raise _not_kept(response_id)
@@ -52,7 +52,7 @@ def _ask_response(exchange: Exchange) -> ChatRequest:
 
 
 @bp.post("/v1/embeddings")
-def embeddings() -> Response:
+def embeddings() -> Reply:
     return reply("openai", _ask_embeddings)
 
 

@@ -1,6 +1,6 @@
 """The headers that every answer carries against misuse in a browser."""
 
-from flask import Request
+from typing import Any
 
 _HEADERS = (
     ("x-content-type-options", "nosniff"),
@@ -16,5 +16,5 @@ _HEADERS = (
 _UNDER_TLS = (*_HEADERS, ("strict-transport-security", "max-age=31536000"))
 
 
-def security_headers(request: Request) -> tuple[tuple[str, str], ...]:
-    return _UNDER_TLS if request.environ["wsgi.url_scheme"] == "https" else _HEADERS
+def security_headers(environ: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    return _UNDER_TLS if environ["wsgi.url_scheme"] == "https" else _HEADERS

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
-from flask import Request, Response, current_app, request
+from flask import Request, current_app, request
+from werkzeug.http import HTTP_STATUS_CODES
 
 from gateway.blueprints.body import drain
 from gateway.blueprints.protection import security_headers
@@ -16,10 +17,11 @@ from gateway.errors import ClientHungUp, GatewayError
 from gateway.exchange import SILENCE, Exchange, answer, new_request_id
 
 _LONGEST_LIST = 1_000
+_SHARED = ("/v1/models", "/v1/requests/", "/v1/usage")
 _STREAM_HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 
 
-def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> Response:
+def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> "Reply":
     """The answer to the current request, in the dialect of its door.
 
     The head of a stream waits for the answer's first event.
@@ -52,7 +54,7 @@ def door_of(request: Request) -> str:
         return "gemini"
     if path.startswith("/v1/models/") and request.method == "POST":
         return "gemini"
-    if path.startswith("/v1/models"):
+    if path.startswith(_SHARED):
         if "anthropic-version" in request.headers:
             return "anthropic"
         agent = request.headers.get("User-Agent", "")
@@ -62,7 +64,7 @@ def door_of(request: Request) -> str:
     return "openai"
 
 
-def said(body: Any) -> Response:
+def said(body: Any) -> "Reply":
     """A small answer of the gateway's own."""
     headers = [("x-request-id", new_request_id())]
     return Reply([orjson.dumps(body)], 200, headers, "application/json")
@@ -70,15 +72,15 @@ def said(body: Any) -> Response:
 
 def failure(
     error: GatewayError, door: str, request_id: str, headers: list[tuple[str, str]] | None = None
-) -> Response:
+) -> "Reply":
     """An error as an answer of its own."""
     given = dict(headers or [("x-request-id", request_id)]) | error.headers
     body = orjson.dumps(DIALECTS[door].error_body(error))
     return Reply([body], error.status, list(given.items()), "application/json")
 
 
-class Reply(Response):
-    """An answer of a door: its headers are all there, and go out as they are.
+class Reply:
+    """An answer of a door, as WSGI takes it: its headers are all there, and go out as they are.
 
     werkzeug copies and checks each header several times, which was a tenth of a call's cost.
     """
@@ -86,13 +88,15 @@ class Reply(Response):
     def __init__(
         self, body: Any, status: int, headers: list[tuple[str, str]], content_type: str
     ) -> None:
-        super().__init__(body, status, direct_passthrough=True)
-        self._pairs = [*headers, ("content-type", content_type), *security_headers(request)]
+        self._body = body
+        self._status = f"{status} {HTTP_STATUS_CODES.get(status, 'Unknown').upper()}"
+        self._headers = [*headers, ("content-type", content_type)]
         if isinstance(body, list):
-            self._pairs.append(("content-length", str(len(body[0]))))
+            self._headers.append(("content-length", str(len(body[0]))))
 
-    def get_wsgi_response(self, environ: Any) -> Any:
-        return self.get_app_iter(environ), self.status, self._pairs
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        start_response(self._status, [*self._headers, *security_headers(environ)])
+        return () if environ["REQUEST_METHOD"] == "HEAD" else self._body
 
 
 class StreamBody:
@@ -106,7 +110,8 @@ class StreamBody:
         self._keep_alive = dialect.KEEP_ALIVE or b""
         self._first = first
         self._blocks: Any = blocks
-        self._over = False
+        self.over = False
+        """The block that was given last is the last one."""
         self._sent_at = time.monotonic()
         # A pause is passed on at this interval; the clock may be a little behind it.
         self._interval = 0.9 * exchange.gateway.settings.upstream.keepalive_interval
@@ -117,8 +122,8 @@ class StreamBody:
     def __next__(self) -> bytes:
         if self._first is not None:
             first, self._first = self._first, None  # type: ignore[assignment]
-            return first or self._keep_alive
-        if self._over:
+            return self._with_rest(first or self._keep_alive)
+        if self.over:
             raise StopIteration
         exchange = self._exchange
         exchange.waits = True
@@ -129,14 +134,26 @@ class StreamBody:
                     block = self._keep_alive
                     break
             self._sent_at = time.monotonic()
-            return bytes(block)
+            return self._with_rest(bytes(block))
         except ClientHungUp:
             raise StopIteration from None
         except GatewayError as error:
-            self._over = True
+            self.over = True
             return self._dialect.error_event(error)
         finally:
             exchange.waits = False
+
+    def _with_rest(self, block: bytes) -> bytes:
+        """A block, and what follows it if that is all here: so it goes out at once."""
+        if not self._exchange.complete:
+            return block
+        self.over = True
+        blocks = [block]
+        try:
+            blocks.extend(self._blocks)
+        except GatewayError as error:
+            blocks.append(self._dialect.error_event(error))
+        return b"".join(blocks)
 
     def close(self) -> None:
         self._blocks.close()
@@ -170,7 +187,8 @@ def _headers(exchange: Exchange) -> list[tuple[str, str]]:
             headers.append(("x-gateway-dropped-params", _listed(exchange.dropped)))
         if exchange.error is not None and exchange.attempts > 1:
             headers.append(("x-should-retry", "false"))
-    headers += exchange.limit_headers.items()
+    if exchange.call is not None:
+        headers += exchange.call.headers.items()
     return headers
 
 

@@ -28,6 +28,7 @@ from gateway.dialects.checks import (
     parse_object,
     wrong,
 )
+from gateway.dialects.runs import LEAST, Runs
 from gateway.dialects.splice import Edits
 from gateway.errors import BadRequest, GatewayError
 from gateway.sse import Cutter, data_of, events, is_event
@@ -136,25 +137,37 @@ def error_event(error: GatewayError) -> bytes:
 
 
 def usage_of(found: Any) -> Usage | None:
-    """The counts of a `usage` object; None if it holds none."""
+    """The counts of a `usage` object; None if it holds none.
+
+    Here the prompt's count holds what was cached, and the completion's what was reasoned, whatever
+    the vendor leaves out of them.
+    """
     if not isinstance(found, dict):
         return None
     prompt = _details(found, "prompt_tokens_details")
     completion = _details(found, "completion_tokens_details")
-    cached = _cached(found, prompt)
-    # Perplexity counts its reasoning beside the details.
-    reasoning = _count(completion.get("reasoning_tokens", found.get("reasoning_tokens")))
-    usage = Usage(
-        input_tokens=_input(_count(found.get("prompt_tokens")), cached),
-        output_tokens=_output(found, reasoning),
+    into, out = _count(found.get("prompt_tokens")), _count(found.get("completion_tokens"))
+    if into is None and out is None:
+        return None
+    cached = _first(prompt.get("cached_tokens"), *_cached_elsewhere(found))
+    reasoned = _first(completion.get("reasoning_tokens"), found.get("reasoning_tokens"))
+    return Usage(
+        input_tokens=_with_cached(into, cached),
+        output_tokens=_with_reasoned(into, out, reasoned, _count(found.get("total_tokens"))),
         cached_tokens=cached,
         cache_write_tokens=_count(prompt.get("cache_write_tokens")),
-        reasoning_tokens=reasoning,
-        audio_tokens=_sum(
-            _count(prompt.get("audio_tokens")), _count(completion.get("audio_tokens"))
-        ),
+        reasoning_tokens=reasoned,
+        input_audio_tokens=_count(prompt.get("audio_tokens")),
+        output_audio_tokens=_count(completion.get("audio_tokens")),
+        output_image_tokens=_count(completion.get("image_tokens")) or 0,
     )
-    return None if usage.input_tokens is None and usage.output_tokens is None else usage
+
+
+def _cached_elsewhere(found: dict[str, Any]) -> tuple[Any, ...]:
+    """DeepSeek and Mistral name what was cached in their own ways."""
+    details = _details(found, "prompt_token_details")
+    hits = found.get("prompt_cache_hit_tokens")
+    return hits, found.get("num_cached_tokens"), details.get("cached_tokens")
 
 
 def _details(found: dict[str, Any], name: str) -> dict[str, Any]:
@@ -162,36 +175,28 @@ def _details(found: dict[str, Any], name: str) -> dict[str, Any]:
     return details if isinstance(details, dict) else {}
 
 
-def _cached(found: dict[str, Any], prompt: dict[str, Any]) -> int | None:
-    """DeepSeek's and Mistral's names come after OpenAI's own."""
-    if (own := prompt.get("cached_tokens", found.get("prompt_cache_hit_tokens"))) is not None:
-        return _count(own)
-    mistral = _details(found, "prompt_token_details")
-    return _count(mistral.get("cached_tokens", found.get("num_cached_tokens")))
-
-
-def _input(prompt: int | None, cached: int | None) -> int | None:
+def _with_cached(into: int | None, cached: int | None) -> int | None:
     """xAI may leave what was cached out of the prompt's count."""
-    return prompt + cached if prompt is not None and cached and cached > prompt else prompt
+    return into + cached if into is not None and cached is not None and cached > into else into
 
 
-def _output(found: dict[str, Any], reasoning: int | None) -> int | None:
+def _with_reasoned(
+    into: int | None, out: int | None, reasoned: int | None, total: int | None
+) -> int | None:
     """xAI counts what was reasoned in the total alone."""
-    output, total = _count(found.get("completion_tokens")), _count(found.get("total_tokens"))
-    if output is None or not reasoning or total is None:
-        return output
-    beside = total == (_count(found.get("prompt_tokens")) or 0) + output + reasoning
-    return output + reasoning if beside else output
+    if out is None or not reasoned or total is None:
+        return out
+    return out + reasoned if total == (into or 0) + out + reasoned else out
+
+
+def _first(*values: Any) -> int | None:
+    """The first count that was given."""
+    return next((count for value in values if (count := _count(value)) is not None), None)
 
 
 def _count(value: Any) -> int | None:
     """A count as it can be true; the log could not keep any other."""
     return int(value) if is_number(value) and 0 <= value <= _MOST_TOKENS else None
-
-
-def _sum(*counts: int | None) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
 
 
 def meter_answer(body: dict[str, Any], learned: Learned) -> None:
@@ -273,6 +278,10 @@ def _telling_events(block: bytes) -> list[tuple[int, int]]:
     return sorted({_event_around(block, at) for at in places})
 
 
+def _is_dull(text: bytes) -> bool:
+    return not _telling_events(text)
+
+
 def _event_around(block: bytes, at: int) -> tuple[int, int]:
     before = block.rfind(b"\n\n", 0, at)
     return (0 if before < 0 else before + 2), block.find(b"\n\n", at) + 2
@@ -300,6 +309,7 @@ class StreamMeter:
         self._choices = choices
         self._finished: set[str] = set()
         self._begun = False
+        self._runs = Runs(_is_dull)
         self._unmeasured: list[bytes] = []
         self._unmeasured_size = 0
         self.failure: Any = None
@@ -356,7 +366,7 @@ class StreamMeter:
             return b""
         kept: list[bytes] = []
         done = 0
-        for start, end in _telling_events(block):
+        for start, end in self._telling(block):
             event = block[start:end]
             passed = self._passed(event)
             if passed != event:
@@ -365,6 +375,15 @@ class StreamMeter:
             if self.failure is not None:
                 return b"".join(kept)
         return block if not done else b"".join(kept) + block[done:]
+
+    def _telling(self, block: bytes) -> list[tuple[int, int]]:
+        if len(block) < LEAST:
+            return _telling_events(block)
+        return [
+            (start + at, start + to)
+            for start, end in self._runs.others(block)
+            for at, to in _telling_events(block[start:end])
+        ]
 
     def _passed(self, event: bytes) -> bytes:
         """Notes what an event tells; gives what of it the client is to see."""

@@ -15,5 +15,7 @@ DIALECTS: Mapping[str, Dialect] = {
     "gemini-array": gemini_array,
     "responses": responses,
 }
+# Their models cannot be told to call one tool at a time.
+PARALLEL = frozenset({"gemini"})
 # Their answers repeat parts of the question.
 ECHOING = frozenset({"responses"})

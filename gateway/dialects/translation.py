@@ -7,8 +7,9 @@ import orjson
 
 from gateway.chat import ChatRequest, Learned
 from gateway.conversation import Chat
-from gateway.dialects import anthropic, gemini, openai, openai_chat, responses
+from gateway.dialects import anthropic, custom_tools, gemini, openai, openai_chat, responses
 from gateway.dialects.base import Reader
+from gateway.dialects.filtered import Filter, Filtered, OneCall, filtered
 from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
 from gateway.dialects.openai_chat.meters import Answers
 from gateway.dialects.passage import (
@@ -19,7 +20,7 @@ from gateway.dialects.passage import (
     note_state,
     noted,
 )
-from gateway.dialects.table import DIALECTS, ECHOING, SPOKEN
+from gateway.dialects.table import DIALECTS, ECHOING, PARALLEL, SPOKEN
 from gateway.errors import BadRequest
 
 # One of these an answer has, or it is none.
@@ -30,13 +31,16 @@ _MARKS = {
     "gemini": ("candidates", "promptFeedback", "usageMetadata"),
 }
 
+# How an answer tells that it is none, though it looks like one.
+_SPOILT = {"openai": openai.broken_off, "gemini": gemini.spoilt}
+
 
 def in_dialect(
     request: ChatRequest,
     dialect: str,
     model: str,
-    restore: Callable[[Chat], None] | None = None,
     accepts: Accepts = OPENAI,
+    restore: Callable[[Chat], None] | None = None,
 ) -> tuple[ChatRequest, tuple[str, ...]]:
     """The question in a vendor's dialect, and the names of the hints that it has no words for.
 
@@ -49,6 +53,8 @@ def in_dialect(
     chat = _read(request)
     if restore is not None:
         restore(chat)
+    takes_custom_tools = dialect == "openai" and accepts.custom_tools
+    wrapped = frozenset() if takes_custom_tools else custom_tools.wrap(chat)
     if dialect == "openai":
         written = openai_chat.write_chat(chat, model, stream=request.stream, accepts=accepts)
     else:
@@ -60,6 +66,8 @@ def in_dialect(
         stream=request.stream,
         include_usage=True,
         dialect=dialect,
+        wrapped=wrapped,
+        one_call=dialect in PARALLEL and chat.parallel_tool_calls is False,
     )
     return said, tuple(written.dropped)
 
@@ -93,7 +101,7 @@ def stream_passage(
     state of its thoughts is wanted.
     """
     if asked.dialect != sent.dialect:
-        door, reader = DIALECTS[asked.dialect], DIALECTS[sent.dialect].StreamReader()
+        door, reader = DIALECTS[asked.dialect], _reader(sent)
         model = asked.model or sent.model or ""
         if asked.dialect == "responses":
             response = responses.StreamWriter(model, request=asked.body)
@@ -141,7 +149,8 @@ def whole_answer(
         if attend:
             note_state(openai_chat.read_answer(body), learned)
         return openai_chat.plain_answer(raw, body) if answers == "lists" else raw
-    events = noted(DIALECTS[sent.dialect].read_answer(body), learned)
+    found = DIALECTS[sent.dialect].read_answer(body)
+    events = noted(filtered(found, _filters(sent)), learned)
     if asked.dialect == sent.dialect:
         for _ in events:
             pass
@@ -154,6 +163,17 @@ def whole_answer(
     return orjson.dumps(written)
 
 
+def _reader(sent: ChatRequest) -> Reader:
+    reader, filters = DIALECTS[sent.dialect].StreamReader(), _filters(sent)
+    return Filtered(reader, filters) if filters else reader
+
+
+def _filters(sent: ChatRequest) -> list[Filter]:
+    """What the answer needs so that it fits the question as the door asked it."""
+    filters: list[Filter] = [OneCall()] if sent.one_call else []
+    return [*filters, custom_tools.CustomCalls(sent.wrapped)] if sent.wrapped else filters
+
+
 def _echoed(asked: ChatRequest) -> dict[str, Any]:
     return {"request": asked.body} if asked.dialect in ECHOING else {}
 
@@ -163,7 +183,9 @@ def counted(request: ChatRequest, dialect: str, model: str) -> ChatRequest:
     if request.dialect == dialect:
         return request
     read = gemini.read_count if request.dialect == "gemini" else DIALECTS[request.dialect].read_chat
-    written = SPOKEN[dialect].write_chat(read(request.body), model, stream=False)
+    chat = read(request.body)
+    custom_tools.wrap(chat)
+    written = SPOKEN[dialect].write_chat(chat, model, stream=False)
     if dialect == "gemini":
         body = gemini.count_tokens_body(written, model)
     else:
@@ -190,7 +212,9 @@ def failure_of(sent: ChatRequest, raw: bytes, body: Any) -> Any:
     """What a vendor says instead of an answer, or of one that broke off; None of a good one."""
     if not is_answer(sent, body):
         return body if isinstance(body, dict) and body.get("error") else raw.decode()
-    return openai.broken_off(body) if sent.dialect == "openai" else None
+    if sent.kind != "chat" or sent.dialect not in _SPOILT:
+        return None
+    return _SPOILT[sent.dialect](body)
 
 
 def is_answer(sent: ChatRequest, body: Any) -> bool:

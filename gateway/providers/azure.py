@@ -46,5 +46,5 @@ AZURE = Azure(
     title="Azure OpenAI",
     cap_field="max_completion_tokens",
     model_quirks=CAP_OF_REASONING,
-    accepts=Accepts(thoughts=None),
+    accepts=Accepts(thoughts=None, custom_tools=True),
 )

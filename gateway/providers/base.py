@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from gateway.chat import ChatRequest
+from gateway.chat import ChatRequest, Need
 from gateway.dialects.links import Link, links_of
 from gateway.dialects.openai_chat import OPENAI, Accepts, Answers
 from gateway.errors import BadRequest, UpstreamError, UpstreamUnreachable
@@ -35,6 +35,11 @@ class Target:
     model: str
     credentials: Credentials
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The same for all who ask, whatever their keys."""
+        return self.provider.id, self.credentials.base_url, self.model
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -55,6 +60,7 @@ class Provider:
 
     `speaks`: its dialects; others are translated into the first. `base_url` None: there is no usual
     address. `key`: whether it wants one. `hint`: what to look at if nobody answers.
+    `lacks`: what none of its models can do.
 
     `embed_path` None: it has no embeddings. `models_path` None: it has no list, `models` stands in
     for it. `native_models_path`: a list that tells more, at the address without its ending
@@ -89,6 +95,7 @@ class Provider:
     cap_field: str = "max_tokens"
     image_urls: bool = True
     file_urls: bool = False
+    lacks: frozenset[Need] = frozenset()
     quirks: Quirks = NO_QUIRKS
     model_quirks: tuple[tuple[re.Pattern[str], Quirks], ...] = ()
     accepts: Accepts = OPENAI

@@ -10,6 +10,7 @@ import orjson
 from gateway.chat import ChatRequest
 from gateway.dialects import gemini
 from gateway.dialects.links import Link, links_of
+from gateway.dialects.overflow import CODE as OVERFLOW
 from gateway.dialects.splice import Edits, value_of
 from gateway.errors import UpstreamError, UpstreamRateLimited, UpstreamRejected
 from gateway.providers.base import Provider, Question, Target
@@ -54,7 +55,8 @@ class Gemini(Provider):
         found = _parsed(raw)
         error = judge(401 if gemini.is_bad_key(found) else status, headers, raw, key)
         if isinstance(error, (UpstreamRejected, UpstreamRateLimited)):
-            error.code = "model_not_found" if status == 404 else type(error).code
+            usual = "model_not_found" if status == 404 else type(error).code
+            error.code = OVERFLOW if error.code == OVERFLOW else usual
         if gemini.is_daily_quota(found):
             error.retryable = False
         if error.retry_after is None and (delay := gemini.retry_delay(found)) is not None:

@@ -25,6 +25,7 @@ _KNOWN = frozenset(
         *("prompt_cache_key", "prompt_logprobs", "prompt_mode", "random_seed", "reasoning_effort"),
         *("repetition_penalty", "response_format", "safe_prompt", "service_tier", "stop"),
         *("stream", "temperature", "tool_choice", "tools", "top_k", "top_logprobs", "top_p"),
+        "top_prompt_logprobs",
     }
 )
 _OF_MESSAGES = frozenset({"role", "content", "tool_calls", "tool_call_id", "prefix"})
@@ -50,7 +51,8 @@ def _message(message: dict[str, Any], text: bytes) -> dict[str, bytes | None]:
     """Of a message it takes role, content, calls and ids alone; earlier thoughts are parts of the
     content, audio is a bare text, a file a `document_url`.
     """
-    replace: dict[str, bytes | None] = dict.fromkeys(message.keys() - _OF_MESSAGES)
+    known = _OF_MESSAGES | {"name"} if message["role"] == "tool" else _OF_MESSAGES
+    replace: dict[str, bytes | None] = dict.fromkeys(message.keys() - known)
     answered = message.get("tool_call_id")
     if isinstance(answered, str) and mistral_id(answered) != answered:
         replace["tool_call_id"] = orjson.dumps(mistral_id(answered))

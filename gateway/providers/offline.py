@@ -28,6 +28,10 @@ class _Inside:
         self.status = demo.status
         self.headers: Mapping[str, str] = demo.headers
 
+    @property
+    def complete(self) -> bool:
+        return False
+
     def read_head(self, timeout: float) -> None:
         pass
 

@@ -114,7 +114,7 @@ OPENAI_COMPATIBLE = (
         base_url="https://api.openai.com/v1",
         cap_field="max_completion_tokens",
         model_quirks=CAP_OF_REASONING,
-        accepts=Accepts(thoughts=None),
+        accepts=Accepts(thoughts=None, custom_tools=True),
     ),
     MISTRAL,
     OLLAMA,
@@ -196,6 +196,7 @@ OPENAI_COMPATIBLE = (
         title="DeepSeek",
         base_url="https://api.deepseek.com",
         accepts=changed(_ONE_CAP_OTHERS, images=False, seals=False),
+        lacks=frozenset({"images", "json_schema"}),
         quirks=Quirks(
             rename=_ONE_CAP,
             words={"reasoning_effort": {"minimal": "low", "medium": "high", "xhigh": "high"}},

@@ -28,8 +28,8 @@ class Quirks:
 
     Items: `roles`: role → the vendor's role. `message` and `tool` give members to replace (JSON
     text, None leaves one out) in one message or tool, from it parsed and its text. `message_drop`:
-    members of messages that it refuses. `turns` gives all messages' texts, from them parsed and
-    their texts. `preface` gives what the system has to say, and the hint that this stands for.
+    what it refuses in messages, but a tool's. `turns` gives all messages' texts, from them parsed
+    and their texts. `preface` gives what the system has to say, and the hint it stands for.
     `returned`: members of the model's messages that it wants back with tool calls; the gateway
     keeps them for clients that drop them (dialects/recall.py).
     """
@@ -165,7 +165,8 @@ class Draft:
     def _name_dropped(self, members: frozenset[str]) -> None:
         messages = self.request.body.get("messages") or ()
         for name in sorted(members):
-            if any(message.get(name) is not None for message in messages):
+            said = (one.get(name) for one in messages if one["role"] != "tool")
+            if any(value is not None for value in said):
                 self.hints.append(f"messages[].{name}")
 
 
@@ -185,7 +186,8 @@ def _written(name: str, value: Any) -> bytes:
 def _message_change(quirks: Quirks) -> ItemChange:
     def change(message: dict[str, Any], text: bytes) -> dict[str, bytes | None]:
         replace = {} if quirks.message is None else quirks.message(message, text)
-        if gone := quirks.message_drop & message.keys():
+        gone = quirks.message_drop & message.keys()
+        if gone and message["role"] != "tool":
             replace |= dict.fromkeys(gone)
         role = quirks.roles.get(message["role"])
         return replace if role is None else {**replace, "role": orjson.dumps(role)}

@@ -188,7 +188,8 @@ class ClientFields(BaseModel):
     budget_usd_day: Dollars | None = Field(None, description="US dollars a day")
     budget_usd_month: Dollars | None = Field(None, description="US dollars a month")
     log_bodies: Literal["off", "redacted", "full"] = Field(
-        "off", description="whether the bodies of its calls are kept with the log"
+        "off",
+        description="keep bodies: full without credentials, redacted without texts, too",
     )
     expires_at: Annotated[datetime | None, BeforeValidator(_moment), EmptyIsNull] = Field(
         None, description="from when its key is refused, with zone: 2030-01-31T12:00:00Z"

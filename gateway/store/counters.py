@@ -1,49 +1,71 @@
-"""Counters that all workers share: a call's counters go up together, or not at all.
+"""Counters that all workers share: what a call takes is taken together, or not at all.
 
-A counter has a window. Rates use a weighted pair of buckets, this window's and the last one's:
-what counts is `used + ceil(previous × the part of the last window that still overlaps)`, so that
-a burst across a border cannot take twice the limit, and no clock window lets more than the limit
-through. Days are UTC days and have no such memory. A refused call changes nothing.
+The rule here is kept by every backend. An owner (a client) has one sheet with all its counters. A
+counter has what was used in this window and in the one before, and, outside of windows, what is
+reserved:
+
+    counted = used + ceil(previous × the part of the last window that still overlaps) + reserved
+
+`previous` weighs in rates (windows shorter than a day), so that a burst across a border cannot take
+twice the limit, and no clock window lets more than the limit through. Days and months are UTC's and
+have no such memory. A gauge has no window: it is only reserved. A refusal changes nothing.
+
+A hold is what a call has reserved. It is settled once: what was held goes, what was used is booked.
+Holds belong to a worker that beats; those of one that has ceased are freed.
 """
 
+import calendar
+import itertools
 import math
-import sqlite3
+import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
-from gateway.store.sqlite import begin
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+MONTH, GAUGE = -1, 0
+BEAT_EVERY = 10.0
+DEAD_AFTER = 30.0
+NEVER = math.inf
 
-DAY = 86_400
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS counters (
-    key TEXT PRIMARY KEY, bucket INTEGER NOT NULL, used INTEGER NOT NULL,
-    previous INTEGER NOT NULL, ends INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-"""
+Bucket = list[int]  # the window's number, used, previous, reserved
+Sheet = dict[str, Bucket]
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `size` within `window` seconds, counted under `key`."""
+class StoreAway(Exception):
+    """The counters cannot be used now."""
 
-    key: str
+
+class Limit(NamedTuple):
+    """At most `size` within `window` (seconds, MONTH or GAUGE); `name` is its counter's."""
+
+    name: str
     size: int
     window: int
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where a counter stands after a call: `used` of the limit's size.
+class Charge(NamedTuple):
+    """What a call asks of one limit: `fixed`, and `unit` for each of the units that it is granted.
 
-    `frees_in`: seconds until one more fits; `resets_in`: seconds to the end of its window.
+    `held` is reserved until it is settled; what is not held is used at once.
+    """
+
+    limit: Limit
+    fixed: int
+    unit: int = 0
+    held: bool = True
+
+
+class State(NamedTuple):
+    """Where a counter stands: `used` counts all, `reserved` is the part held by calls under way.
+
+    `frees_in`: seconds until what was refused fits if no more comes, NEVER if it is larger than the
+    limit; `resets_in`: seconds to the end of the window.
     """
 
     limit: Limit
     used: int
+    reserved: int
     frees_in: float
     resets_in: float
 
@@ -52,172 +74,302 @@ class State:
         return max(0, self.limit.size - self.used)
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The outcome: `refused` is the limit that said no, or None if every counter went up."""
+class Hold(NamedTuple):
+    """What a call has reserved, by limit; `holder` and `number` are its name in the store."""
+
+    owner: int
+    holder: int
+    number: int
+    amounts: tuple[tuple[Limit, int], ...]
+
+
+class Taken(NamedTuple):
+    """The outcome: the units granted, or the limit that refused."""
 
     states: tuple[State, ...]
+    units: int = 0
     refused: State | None = None
+    hold: Hold | None = None
+
+
+class Settled(NamedTuple):
+    """What becomes of a limit when a call ends: what it held goes, what it used is booked."""
+
+    limit: Limit
+    held: int
+    used: int
 
 
 class Counters(Protocol):
-    """`take` adds one to every counter if all of them allow it, atomically over all workers."""
+    """Each call is atomic over all workers. Raises StoreAway when the store cannot be used."""
 
-    def take(self, limits: Sequence[Limit], now: float | None = None) -> Taken: ...
+    holder: int
+
+    def reserve(
+        self,
+        owner: int,
+        charges: Sequence[Charge],
+        wanted: int = 0,
+        least: int = 0,
+        now: float | None = None,
+    ) -> Taken:
+        """Takes every charge with as many units as fit, `least` to `wanted`; or nothing."""
+
+    def settle(
+        self, owner: int, hold: Hold | None, ends: Sequence[Settled], now: float | None = None
+    ) -> None:
+        """Books what was used; gives back what is held, if the store still knows the hold."""
+
+    def look(self, owner: int, limits: Sequence[Limit], now: float | None = None) -> Taken:
+        """Where the limits stand, and which of them has no room."""
+
+    def beat(self, now: float | None = None) -> None:
+        """Says that this holder lives."""
+
+    def free(self, now: float | None = None) -> int:
+        """Frees the holds of holders that have ceased to beat; gives their number."""
+
+    def leave(self) -> None:
+        """Says that this holder ends: what it may still hold can be freed."""
+
+    def mark(self, name: str) -> None:
+        """Raises the number of a mark: tells the other workers that something changed."""
+
+    def marked(self, name: str) -> int:
+        """How often a mark was raised."""
+
+    def prune(self, now: float | None = None) -> int:
+        """Takes out sheets that are past; gives their number."""
 
     def close(self) -> None: ...
 
 
-@dataclass(slots=True)
-class Bucket:
-    """A counter's row: what was used in this window and in the one before."""
+# The rule.
+
+
+class Window(NamedTuple):
+    """One of the windows that follow each other, in seconds since the epoch."""
 
     number: int
-    used: int
-    previous: int
-
-    def at(self, number: int) -> "Bucket":
-        """The same counter seen from window `number`."""
-        if number == self.number:
-            return self
-        return Bucket(number, 0, self.used if number == self.number + 1 else 0)
+    begins: float
+    ends: float
 
 
-_EMPTY = Bucket(0, 0, 0)
+_windows: dict[int, Window] = {}
 
 
-def weigh(limits: Sequence[Limit], buckets: Sequence[Bucket], now: float) -> Taken:
-    """Adds one to each bucket in place if all allow it; the rule of every backend."""
-    used = [_counted(limit, bucket, now) for limit, bucket in zip(limits, buckets, strict=True)]
-    states = [
-        _state(limit, bucket, count, now)
-        for limit, bucket, count in zip(limits, buckets, used, strict=True)
-    ]
-    full = [state for state in states if state.used + 1 > state.limit.size]
-    if full:
-        return Taken(tuple(states), max(full, key=lambda state: state.frees_in))
-    for bucket in buckets:
-        bucket.used += 1
-    return Taken(tuple(State(s.limit, s.used + 1, s.frees_in, s.resets_in) for s in states))
+def window_at(length: int, now: float) -> Window:
+    """The window of that length (or MONTH, GAUGE) in which a moment lies."""
+    found = _windows.get(length)
+    if found is None or not found.begins <= now < found.ends:
+        found = _windows[length] = _window(length, now)
+    return found
 
 
-def _counted(limit: Limit, bucket: Bucket, now: float) -> int:
-    if limit.window == DAY or not bucket.previous:
-        return bucket.used
-    overlap = 1 - (now % limit.window) / limit.window
-    return bucket.used + math.ceil(bucket.previous * overlap)
+def _window(length: int, now: float) -> Window:
+    if length > 0:
+        number = int(now // length)
+        return Window(number, number * length, (number + 1) * length)
+    if length == GAUGE:
+        return Window(0, -math.inf, math.inf)
+    year, month, *_ = time.gmtime(now)
+    begins = calendar.timegm((year, month, 1, 0, 0, 0))
+    ends = calendar.timegm((year + month // 12, month % 12 + 1, 1, 0, 0, 0))
+    return Window(year * 12 + month, begins, ends)
 
 
-def _state(limit: Limit, bucket: Bucket, used: int, now: float) -> State:
-    resets_in = limit.window - now % limit.window
-    frees_in = 0.0 if used < limit.size else _frees_in(limit, bucket, resets_in)
-    return State(limit, used, frees_in, resets_in)
+def overlap(length: int, ends: float, now: float) -> float:
+    """The part of the last window that counts: none but in rates."""
+    return (ends - now) / length if 0 < length < DAY else 0.0
 
 
-def _frees_in(limit: Limit, bucket: Bucket, resets_in: float) -> float:
-    """Seconds until one more fits, if nothing else comes."""
-    room = limit.size - 1
-    if limit.window == DAY:
-        return resets_in
-    if bucket.used <= room:
-        # The last window's share shrinks until it leaves room beside this one's.
-        return max(0.0, resets_in - limit.window * (room - bucket.used) / bucket.previous)
-    # This window is full of its own; it is the next one's past.
-    return resets_in + limit.window * (1 - room / bucket.used)
+def at(bucket: Bucket | None, number: int) -> Bucket:
+    """The same counter seen from window `number`.
+
+    A worker whose clock is a little behind counts in the window that another has begun.
+    """
+    if bucket is None:
+        return [number, 0, 0, 0]
+    then, used, _, reserved = bucket
+    if then in (number, number + 1):
+        return bucket
+    return [number, 0, used if then == number - 1 else 0, reserved]
+
+
+def take(
+    sheet: Sheet, charges: Sequence[Charge], wanted: int, least: int, now: float
+) -> tuple[Taken, tuple[tuple[Limit, int], ...]]:
+    """Reserves and spends in the sheet if every charge fits; gives the amounts held, too."""
+    found = [_stand(sheet, charge.limit, now) for charge in charges]
+    units, fits = wanted, True
+    for (limit, fixed, unit, _), (_, counted, _) in zip(charges, found, strict=True):
+        room = limit.size - counted - fixed
+        if room < 0 or room < unit * least:
+            fits = False
+        elif unit:
+            units = min(units, room // unit)
+    if not fits:
+        return _refused(charges, found, least), ()
+    states, amounts = [], []
+    for charge, (bucket, counted, resets_in) in zip(charges, found, strict=True):
+        limit, fixed, unit, held = charge
+        amount = fixed + unit * units
+        number, used, previous, reserved = bucket
+        if held:
+            amounts.append((limit, amount))
+            reserved += amount
+        else:
+            used += amount
+        sheet[limit.name] = [number, used, previous, reserved]
+        states.append(State(limit, counted + amount, reserved, 0.0, resets_in))
+    return Taken(tuple(states), units), tuple(amounts)
+
+
+def _refused(charges: Sequence[Charge], found: "Sequence[_Standing]", least: int) -> Taken:
+    states, full = [], []
+    for (limit, fixed, unit, _), standing in zip(charges, found, strict=True):
+        states.append(_state(limit, fixed, standing))
+        at_least = _state(limit, fixed + unit * least, standing)
+        if at_least.frees_in:
+            full.append(at_least)
+    return Taken(tuple(states), 0, max(full, key=_longest))
+
+
+def look(sheet: Sheet, limits: Sequence[Limit], now: float) -> Taken:
+    states = tuple(_state(limit, 1, _stand(sheet, limit, now)) for limit in limits)
+    full = [state for state in states if state.frees_in]
+    return Taken(states, refused=max(full, key=_longest) if full else None)
+
+
+def settle(sheet: Sheet, ends: Sequence[Settled], now: float, *, held: bool) -> None:
+    """Books what was used, and gives back what was held if the store still holds it."""
+    for limit, amount, spent in ends:
+        bucket = at(sheet.get(limit.name), window_at(limit.window, now).number)
+        number, used, previous, reserved = bucket
+        if held:
+            reserved -= amount
+        sheet[limit.name] = [number, max(0, used + spent), previous, reserved]
+
+
+def release(sheet: Sheet, amounts: Mapping[str, int]) -> None:
+    """Frees the amounts of a hold whose worker is gone."""
+    for name, amount in amounts.items():
+        sheet[name][3] -= amount
+
+
+_Standing = tuple[Bucket, int, float]  # what counts of it, and when its window ends
+
+
+def _stand(sheet: Sheet, limit: Limit, now: float) -> _Standing:
+    now_number, _, ends = window_at(limit.window, now)
+    bucket = at(sheet.get(limit.name), now_number)
+    number, used, previous, reserved = bucket
+    counted = used + reserved
+    if previous and 0 < limit.window < DAY:
+        part = overlap(limit.window, ends, now) if number == now_number else 1.0
+        counted += math.ceil(previous * part)
+    return bucket, counted, ends - now
+
+
+def _state(limit: Limit, need: int, standing: _Standing) -> State:
+    bucket, counted, resets_in = standing
+    frees_in = 0.0
+    if counted + need > limit.size:
+        frees_in = _frees_in(limit, bucket, limit.size - need, resets_in)
+    return State(limit, counted, bucket[3], frees_in, resets_in)
+
+
+def _frees_in(limit: Limit, bucket: Bucket, room: int, resets_in: float) -> float:
+    """Seconds until no more than `room` counts, if nothing else comes.
+
+    When calls under way give back what they hold is not known: soon.
+    """
+    _, used, previous, _ = bucket
+    soon = 1.0
+    if room < 0:
+        return NEVER
+    if limit.window == GAUGE:
+        return soon
+    if used > room:
+        if limit.window in (DAY, MONTH):
+            return resets_in
+        # This window is full of its own; it is the next one's past.
+        return resets_in + limit.window * (1 - room / used)
+    if limit.window in (DAY, MONTH) or not previous:
+        return soon
+    # The last window's share shrinks until it leaves room beside this one's.
+    return max(0.0, resets_in - limit.window * (room - used) / previous) or soon
+
+
+def _longest(state: State) -> float:
+    return state.frees_in
+
+
+def new_holder() -> int:
+    """A worker's name among all that share the counters."""
+    return secrets.randbits(62)
 
 
 class MemoryCounters:
-    """One worker's own counters: for tests, and while the shared ones cannot be had."""
+    """Counters of one worker alone; also what is counted with while the shared ones are away."""
 
     def __init__(self) -> None:
-        self._buckets: dict[str, Bucket] = {}
+        self.holder = new_holder()
+        self._numbers = itertools.count(1)
+        self._sheets: dict[int, Sheet] = {}
+        self._holds: dict[tuple[int, int], Hold] = {}
+        self._beats: dict[int, float] = {}
+        self._marks: dict[str, int] = {}
 
-    def take(self, limits: Sequence[Limit], now: float | None = None) -> Taken:
+    def reserve(
+        self,
+        owner: int,
+        charges: Sequence[Charge],
+        wanted: int = 0,
+        least: int = 0,
+        now: float | None = None,
+    ) -> Taken:
         now = time.time() if now is None else now
-        buckets = [
-            self._buckets.get(limit.key, _EMPTY).at(int(now // limit.window)) for limit in limits
-        ]
-        taken = weigh(limits, buckets, now)
-        if taken.refused is None:
-            self._buckets.update(
-                (limit.key, bucket) for limit, bucket in zip(limits, buckets, strict=True)
-            )
-        return taken
+        taken, amounts = take(self._sheets.setdefault(owner, {}), charges, wanted, least, now)
+        if not amounts:
+            return taken
+        hold = Hold(owner, self.holder, next(self._numbers), amounts)
+        self._holds[hold.holder, hold.number] = hold
+        self._beats.setdefault(self.holder, now)
+        return taken._replace(hold=hold)
 
-    def close(self) -> None:
-        self._buckets.clear()
+    def settle(
+        self, owner: int, hold: Hold | None, ends: Sequence[Settled], now: float | None = None
+    ) -> None:
+        known = hold and self._holds.pop((hold.holder, hold.number), None)
+        now = time.time() if now is None else now
+        settle(self._sheets.setdefault(owner, {}), ends, now, held=known is not None)
 
+    def look(self, owner: int, limits: Sequence[Limit], now: float | None = None) -> Taken:
+        return look(self._sheets.get(owner, {}), limits, time.time() if now is None else now)
 
-class SqliteCounters:
-    """Counters in an SQLite file of their own, for all workers of one box; they outlive a restart.
+    def beat(self, now: float | None = None) -> None:
+        self._beats[self.holder] = time.time() if now is None else now
 
-    A transaction takes microseconds and never waits inside SQLite, since that would stop the
-    whole worker: a busy file is asked again after a short cooperative sleep.
-    """
+    def free(self, now: float | None = None) -> int:
+        since = (time.time() if now is None else now) - DEAD_AFTER
+        dead = [name for name in self._holds if self._beats.get(name[0], 0) < since]
+        for name in dead:
+            hold = self._holds.pop(name)
+            release(self._sheets[hold.owner], {limit.name: held for limit, held in hold.amounts})
+        return len(dead)
 
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-        self._db.execute("PRAGMA busy_timeout = 2000")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.executescript(_SCHEMA)
-        self._db.execute("PRAGMA busy_timeout = 0")
-
-    def take(self, limits: Sequence[Limit], now: float | None = None) -> Taken:
-        """Raises sqlite3.Error when the file cannot be used."""
-        execute = self._db.execute
-        begin(self._db)
-        try:
-            now = time.time() if now is None else now
-            marks = ",".join("?" * len(limits))
-            rows = execute(
-                f"SELECT key, bucket, used, previous FROM counters WHERE key IN ({marks})",
-                [limit.key for limit in limits],
-            ).fetchall()
-            found = {key: Bucket(number, used, previous) for key, number, used, previous in rows}
-            buckets = [
-                found.get(limit.key, _EMPTY).at(int(now // limit.window)) for limit in limits
-            ]
-            taken = weigh(limits, buckets, now)
-            if taken.refused is None:
-                values = ",".join(["(?,?,?,?,?)"] * len(limits))
-                execute(f"REPLACE INTO counters VALUES {values}", _row_values(limits, buckets))
-            execute("COMMIT")
-        except BaseException:
-            if self._db.in_transaction:
-                execute("ROLLBACK")
-            raise
-        return taken
+    def leave(self) -> None:
+        self._beats[self.holder] = 0
 
     def mark(self, name: str) -> None:
-        """Raises the number of a mark: tells the other workers that something changed."""
-        begin(self._db)
-        self._db.execute(
-            "INSERT INTO marks VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1",
-            (name,),
-        )
-        self._db.execute("COMMIT")
+        self._marks[name] = self.marked(name) + 1
 
     def marked(self, name: str) -> int:
-        """How often a mark was raised."""
-        row = self._db.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
-        return int(row[0]) if row else 0
+        return self._marks.get(name, 0)
 
     def prune(self, now: float | None = None) -> int:
-        """Takes out counters whose windows are past; gives their number."""
-        begin(self._db)
-        ended = int(time.time() if now is None else now)
-        gone = self._db.execute("DELETE FROM counters WHERE ends < ?", (ended,)).rowcount
-        self._db.execute("COMMIT")
-        return gone
+        return 0
 
     def close(self) -> None:
-        self._db.close()
-
-
-def _row_values(limits: Sequence[Limit], buckets: Sequence[Bucket]) -> list[str | int]:
-    values: list[str | int] = []
-    for limit, bucket in zip(limits, buckets, strict=True):
-        ends = (bucket.number + 2) * limit.window
-        values += (limit.key, bucket.number, bucket.used, bucket.previous, ends)
-    return values
+        self._sheets.clear()

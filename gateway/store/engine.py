@@ -1,10 +1,11 @@
 """How the database is opened: its address, its pool, and how its failures are told."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import (
     InterfaceError,
     OperationalError,
@@ -15,6 +16,8 @@ from sqlalchemy.exc import (
 from gateway.config import Settings
 from gateway.errors import Unavailable
 from gateway.store import sqlite
+
+_LOCK_TRY = 0.005
 
 
 def database_url(settings: Settings) -> URL:
@@ -45,6 +48,33 @@ def database_answers() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, ProgrammingError, TimeoutError) as error:
         raise Unavailable(f"The database cannot be used: {reason(error)}.") from error
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes, committed at its end; SQLite's lock is had from its beginning."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            _lock(connection)
+        yield connection
+        connection.commit()
+
+
+def _lock(connection: Connection) -> None:
+    """Waits for its turn without SQLite's own wait, which would stop the whole worker."""
+    deadline = time.monotonic() + sqlite.BUSY_SECONDS
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                return
+            except OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOCK_TRY)
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {sqlite.BUSY_SECONDS * 1000:.0f}")
 
 
 def reason(error: Exception) -> str:

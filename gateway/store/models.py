@@ -1,4 +1,4 @@
-"""The tables: clients, their keys, administrators, the log of requests."""
+"""The tables: clients and their keys, administrators, the log of requests, what it adds up to."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,6 +8,7 @@ from sqlalchemy import (
     CHAR,
     JSON,
     BigInteger,
+    Column,
     DateTime,
     Dialect,
     ForeignKey,
@@ -15,13 +16,16 @@ from sqlalchemy import (
     Integer,
     Numeric,
     String,
+    Table,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeEngine
 
 from gateway.extensions import Base
+from gateway.store.histogram import BINS
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -46,14 +50,24 @@ class Money(TypeDecorator[Decimal]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        text = dialect.name == "sqlite"
-        return dialect.type_descriptor(String(20) if text else Numeric(16, 6))
+        plain = dialect.name == "sqlite"
+        return dialect.type_descriptor(String(20) if plain else Numeric(16, 6))
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         return str(value) if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)
+
+
+class Cost(Money):
+    """US dollars to the millionth of a millionth: a token's price times a few tokens, exactly."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        plain = dialect.name == "sqlite"
+        return dialect.type_descriptor(String(30) if plain else Numeric(24, 12))
 
 
 def now() -> datetime:
@@ -145,11 +159,22 @@ class SettingRow(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 
 
+def _where(condition: str) -> dict[str, Any]:
+    """An index of few rows: those alone that are worth looking for."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 class RequestLog(Base):
     """One call of one client. It outlives its client, so `client_id` is no foreign key."""
 
     __tablename__ = "request_logs"
-    __table_args__ = (Index(None, "client_id", "started_at"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "client_id", "started_at"),
+        Index(None, "model", "started_at"),
+        Index(None, "error_code", "started_at", **_where("error_code IS NOT NULL")),
+        Index(None, "status", "started_at", **_where("status <> 200")),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     request_id: Mapped[str] = mapped_column(String(40), unique=True)
@@ -175,8 +200,66 @@ class RequestLog(Base):
     cached_tokens: Mapped[int | None] = mapped_column(BigInteger)
     cache_write_tokens: Mapped[int | None] = mapped_column(BigInteger)
     reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
-    audio_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    input_audio_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_audio_tokens: Mapped[int | None] = mapped_column(BigInteger)
     estimated: Mapped[bool]
+    cost_usd: Mapped[Decimal | None] = mapped_column(Cost)
+    """None is not known, which is not nothing."""
+    price: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    """The price that the cost was reckoned with."""
     finish_reason: Mapped[str | None] = mapped_column(String(60))
     tool_names: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
     dropped_params: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    limits: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    """The limits that applied, and what was left of them."""
+    flags: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
+    """Words for what was out of the ordinary."""
+
+
+LOG_COLUMNS = tuple(column.name for column in RequestLog.__table__.columns if column.name != "id")
+"""A row of the log on its way there is a sequence of their values, JSON as text."""
+
+
+class RequestBody(Base):
+    """What was asked and answered, of clients whose `log_bodies` says so."""
+
+    __tablename__ = "request_bodies"
+
+    request_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    started_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    question: Mapped[str | None] = mapped_column(Text)
+    answer: Mapped[str | None] = mapped_column(Text)
+    kept: Mapped[str] = mapped_column(String(20))
+    """`redacted` or `full`."""
+
+
+COUNTS = ("requests", "errors", "estimated", "unpriced")
+SUMS = (
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "cost_pico",
+)
+LATENCY = tuple(f"latency_{number:02}" for number in range(BINS))
+FIRST_TOKEN = tuple(f"first_token_{number:02}" for number in range(BINS))
+
+ROLLUPS = Table(
+    "rollups",
+    Base.metadata,
+    Column("grain", CHAR(1), primary_key=True),
+    Column("scope", String(10), primary_key=True),
+    Column("bucket", BigInteger, primary_key=True, autoincrement=False),
+    Column("client_id", Integer, primary_key=True, autoincrement=False),
+    Column("provider", String(40), primary_key=True),
+    Column("model", String(255), primary_key=True),
+    *(Column(name, Integer, nullable=False) for name in COUNTS),
+    *(Column(name, BigInteger, nullable=False) for name in SUMS),
+    *(Column(name, Integer, nullable=False) for name in (*LATENCY, *FIRST_TOKEN)),
+    Index(None, "client_id", "grain", "scope", "bucket"),
+    sqlite_with_rowid=False,  # kept in the order of the key: what is summed up lies together
+)
+"""What the log adds up to; `store/rollups.py` says by what."""

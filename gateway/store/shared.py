@@ -1,42 +1,103 @@
 """What all workers must see at once: counters, and the sequence of changes to clients.
 
-One small interface over the shared file. When the file cannot be used (a full disk, a lock that
-stays), calls go on: this worker counts by itself, and `degraded` says so.
+One small interface over the shared store. When the store cannot be used (a full disk, a lock that
+stays, a Redis that is away), calls go on: this worker counts by itself, `degraded` says so, and
+what the store has missed is booked there when it is back.
 """
 
 import logging
-import sqlite3
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 
-from gateway.store.counters import Limit, MemoryCounters, SqliteCounters, Taken
+from gateway.store.counters import (
+    BEAT_EVERY,
+    DAY,
+    MONTH,
+    Charge,
+    Counters,
+    Hold,
+    Limit,
+    MemoryCounters,
+    Settled,
+    StoreAway,
+    Taken,
+)
 
 CLIENTS = "clients"
+LOOK_EVERY = 5.0
 _RETRY_AFTER = 5.0
+_MOST_OWED = 100_000
 _log = logging.getLogger(__name__)
 
 
 class Shared:
-    """The shared state of one box, in an SQLite file of its own."""
+    """The shared state of all workers, in a store of theirs."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = SqliteCounters(path)
+    def __init__(self, store: Counters, told: Callable[[bool], None] = lambda degraded: None):
+        self.degraded: str | None = None
+        self._store = store
+        self._told = told
         self._local = MemoryCounters()
         self._retry_at = 0.0
-        self.degraded: str | None = None
+        self._beat_at = 0.0
+        # Ends of calls that the store has not heard of, and what was counted without it.
+        self._owed: deque[tuple[Hold, Sequence[Settled]]] = deque(maxlen=_MOST_OWED)
+        self._missed: Counter[tuple[int, Limit]] = Counter()
 
-    def take(self, limits: Sequence[Limit]) -> Taken:
-        """Counts one call against all its limits, or against none of them."""
-        if self.degraded and time.monotonic() < self._retry_at:
-            return self._local.take(limits)
-        try:
-            taken = self._file.take(limits)
-        except sqlite3.Error as error:
-            self._degrade(error)
-            return self._local.take(limits)
-        self.degraded = None
+    def reserve(
+        self, owner: int, charges: Sequence[Charge], wanted: int = 0, least: int = 0
+    ) -> Taken:
+        """Takes a call's charges, with as many units as fit; or none of them."""
+        if self._is_worth_a_try():
+            try:
+                taken = self._store.reserve(owner, charges, wanted, least)
+            except StoreAway as error:
+                self._degrade(error)
+            else:
+                self._recover()
+                return taken
+        taken = self._local.reserve(owner, charges, wanted, least)
+        if taken.refused is None:
+            self._miss(owner, [(one.limit, one.fixed) for one in charges if not one.held])
         return taken
+
+    def settle(self, hold: Hold, ends: Sequence[Settled]) -> None:
+        """Ends a hold: what it held goes, what was used is booked; later, if not now."""
+        if hold.holder == self._local.holder:
+            self._local.settle(hold.owner, hold, ends)
+            self._miss(hold.owner, [(end.limit, end.used) for end in ends])
+            return
+        try:
+            self._store.settle(hold.owner, hold, ends)
+        except StoreAway as error:
+            self._degrade(error)
+            self._owed.append((hold, ends))
+        except BaseException:
+            # Interrupted; to settle twice does no harm.
+            self._owed.append((hold, ends))
+            raise
+
+    def give_back(self, owner: int, limits: Sequence[Limit]) -> None:
+        """Takes one off each counter: the call was refused after it had been counted."""
+        ends = [Settled(limit, 0, -1) for limit in limits]
+        if self._is_worth_a_try():
+            try:
+                self._store.settle(owner, None, ends)
+                return
+            except StoreAway as error:
+                self._degrade(error)
+        self._local.settle(owner, None, ends)
+        self._miss(owner, [(limit, -1) for limit in limits])
+
+    def look(self, owner: int, limits: Sequence[Limit]) -> Taken:
+        """Where limits stand; nothing changes."""
+        if self._is_worth_a_try():
+            try:
+                return self._store.look(owner, limits)
+            except StoreAway as error:
+                self._degrade(error)
+        return self._local.look(owner, limits)
 
     def bump(self) -> None:
         """Tells every worker that a client has changed.
@@ -44,26 +105,92 @@ class Shared:
         Where it cannot, the change is done all the same, and `degraded` says what is amiss.
         """
         try:
-            self._file.mark(CLIENTS)
-        except sqlite3.Error as error:
+            self._store.mark(CLIENTS)
+        except StoreAway as error:
             self._degrade(error)
 
     def sequence(self) -> int:
-        """A number that differs after each change. Raises sqlite3.Error if it cannot be read."""
-        return self._file.marked(CLIENTS)
+        """A number that differs after each change. Raises StoreAway if it cannot be read."""
+        try:
+            return self._store.marked(CLIENTS)
+        except StoreAway as error:
+            self._degrade(error)
+            raise
+
+    def keep(self) -> None:
+        """Keeps this worker's holds, frees those of workers that are gone; never ends."""
+        while True:
+            try:
+                self.tend()
+            except Exception:  # who stops to beat loses what its calls hold
+                _log.exception("An error in keeping the shared counters")
+            time.sleep(LOOK_EVERY)
+
+    def tend(self) -> None:
+        """One round of `keep`; also books what the store has missed."""
+        try:
+            if time.monotonic() >= self._beat_at:
+                self._store.beat()
+                # A little early rather than a whole round late.
+                self._beat_at = time.monotonic() + BEAT_EVERY - LOOK_EVERY / 2
+            if freed := self._store.free():
+                _log.warning("Freed what %d calls of ended workers had reserved", freed)
+            self._catch_up()
+        except StoreAway as error:
+            self._degrade(error)
+        else:
+            self._recover()
 
     def prune(self) -> None:
         """Takes out counters of the past."""
         try:
-            self._file.prune()
-        except sqlite3.Error as error:
+            self._store.prune()
+        except StoreAway as error:
             self._degrade(error)
 
     def close(self) -> None:
-        self._file.close()
+        try:
+            self._catch_up()
+            self._store.leave()
+        except StoreAway as error:
+            _log.warning("The shared counters have not heard of the last calls: %s", error)
+        self._store.close()
 
-    def _degrade(self, error: sqlite3.Error) -> None:
+    def _is_worth_a_try(self) -> bool:
+        if self.degraded is None:
+            return True
+        if time.monotonic() < self._retry_at:
+            return False
+        self._retry_at = time.monotonic() + _RETRY_AFTER  # one call tries, the others go on
+        return True
+
+    def _miss(self, owner: int, amounts: Sequence[tuple[Limit, int]]) -> None:
+        """Notes what the store must hear of later; minutes and hours will be past by then."""
+        for limit, amount in amounts:
+            if amount and limit.window in (DAY, MONTH):
+                self._missed[owner, limit] += amount
+
+    def _catch_up(self) -> None:
+        while self._owed:
+            hold, ends = self._owed[0]
+            self._store.settle(hold.owner, hold, ends)
+            self._owed.popleft()
+        while self._missed:
+            (owner, limit), amount = next(iter(self._missed.items()))
+            self._store.settle(owner, None, [Settled(limit, 0, amount)])
+            self._missed[owner, limit] -= amount
+            if not self._missed[owner, limit]:
+                del self._missed[owner, limit]
+
+    def _recover(self) -> None:
+        if self.degraded is not None:
+            _log.warning("The shared counters can be used again")
+            self.degraded = None
+            self._told(False)
+
+    def _degrade(self, error: StoreAway) -> None:
         if self.degraded is None:
             _log.warning("The shared counters cannot be used, counting in this worker: %s", error)
+            self._told(True)
         self.degraded = f"counters: {error}"
         self._retry_at = time.monotonic() + _RETRY_AFTER

@@ -1,5 +1,6 @@
 """Who may come in to the admin API."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -96,7 +97,13 @@ EVERY_CALL = [
     ("POST", f"{CLIENTS}/1/preview"),
     ("GET", "/admin/api/tools"),
     ("PUT", "/admin/api/tools"),
-    ("POST", "/admin/api/tools/<name>/run"),
+    ("POST", "/admin/api/tools/1/run"),
+    ("GET", f"{CLIENTS}/1/usage"),
+    ("GET", "/admin/api/stats"),
+    ("GET", "/admin/api/usage.csv"),
+    ("GET", "/admin/api/requests"),
+    ("GET", "/admin/api/requests.csv"),
+    ("GET", "/admin/api/requests/1"),
 ]
 
 
@@ -110,7 +117,7 @@ def test_without_credentials_nothing_is_let_in(api: FlaskClient, method: str, pa
 def test_every_call_is_in_the_table_above(api: FlaskClient) -> None:
     rules = [rule for rule in api.application.url_map.iter_rules() if "admin_api" in rule.endpoint]
     calls = {
-        (method, rule.rule.replace("<int:client_id>", "1"))
+        (method, re.sub("<[^>]*>", "1", rule.rule))
         for rule in rules
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

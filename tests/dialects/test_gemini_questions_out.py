@@ -452,9 +452,8 @@ def test_the_usual_service_tier_goes_without_saying() -> None:
 @pytest.mark.parametrize(
     ("chat", "param"),
     [
-        (lambda: asked(tools=[Tool("f")], parallel_tool_calls=False), "parallel_tool_calls"),
         (lambda: asked(tools=[Tool("f", custom={"name": "f"})]), "tools"),
-        (lambda: asked(tools=[Tool("w", hosted={"type": "web_search"})]), "tools"),
+        (lambda: asked(tools=[Tool("w", hosted={"type": "web_search"})]), "tools[0]"),
         (lambda: asked(extra={"modalities": ["text", "audio"]}), "modalities"),
         (lambda: asked(Message("user", [Document(file_id="file-1")])), "file_id"),
     ],

@@ -187,7 +187,7 @@ class TestUsage:
             },
             "completion_tokens_details": {"reasoning_tokens": 3, "audio_tokens": 6},
         }
-        assert usage_of(found) == Usage(9, 4, 5, 2, 3, 7)
+        assert usage_of(found) == Usage(9, 4, 5, 2, 3, 1, 6)
 
     @pytest.mark.parametrize(
         ("found", "usage"),

@@ -250,8 +250,9 @@ def test_a_tool_of_a_namespace_is_called_by_its_own_name() -> None:
     inner = [{"type": "function", "name": "log"}]
     tools = [{"type": "namespace", "name": "mcp__git", "description": "Git.", "tools": inner}]
     events: list[Event] = [CallBegan(0, "c", "mcp__git__log"), CallPiece(0, "{}"), DONE]
-    (item,) = output(*events, request={"tools": tools})
-    assert (item["namespace"], item["name"]) == ("mcp__git", "log")
+    for request in ({"tools": tools}, {"input": [{"type": "additional_tools", "tools": tools}]}):
+        (item,) = output(*events, request=request)
+        assert (item["namespace"], item["name"]) == ("mcp__git", "log")
 
 
 def test_a_refusal_is_a_part_of_its_own() -> None:

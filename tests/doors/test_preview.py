@@ -353,6 +353,17 @@ def test_a_user_in_an_address_is_hidden(tmp_path: Path) -> None:
     assert "secret" not in str(told)
 
 
+def test_what_is_remembered_for_a_client_is_shown(gateway: Running, upstream: Upstream) -> None:
+    number, key = new_client(gateway, upstream, "openai-compatible")
+    first = asked(gateway, key, "responses", "m", b'{"model": "m", "input": "Hello"}')
+    follow = {"model": "m", "input": "And now?", "previous_response_id": first.json["id"]}
+    raw = json.dumps(follow).encode()
+    shown = previewed(gateway, number, raw, "?door=responses").json
+    assert asked(gateway, key, "responses", "m", raw).status == 200
+    the_same(shown["targets"][0], upstream.requests[1], upstream.origin)
+    assert len(shown["targets"][0]["body"]["messages"]) == 3
+
+
 @pytest.mark.parametrize("door", PATHS)
 def test_a_door_is_guessed(door: str) -> None:
     assert door_of(json.dumps(body_for(door, "m")).encode()) == door

@@ -361,8 +361,9 @@ def test_models_differ(
 
 @pytest.mark.parametrize("provider", ["groq", "mistral"])
 def test_a_speaker_has_no_name(gateway: Running, upstream: Upstream, provider: str) -> None:
-    answer, received = _ask(gateway, upstream, provider, messages=[HELLO | {"name": "Ann"}])
-    assert received.json["messages"] == [HELLO]
+    told = [HELLO | {"name": "Ann"}, CALLING, RESULT | {"name": "pong"}]
+    answer, received = _ask(gateway, upstream, provider, messages=told)
+    assert received.json["messages"] == [HELLO, *told[1:]]
     assert answer.headers["x-gateway-dropped-params"] == "messages[].name"
 
 

@@ -25,7 +25,8 @@ NO_TOKENS = dict.fromkeys(
         "cached_tokens",
         "cache_write_tokens",
         "reasoning_tokens",
-        "audio_tokens",
+        "input_audio_tokens",
+        "output_audio_tokens",
     ]
 )
 COUNTED = {**NO_TOKENS, "input_tokens": 9, "output_tokens": 4, "estimated": 0}
@@ -162,7 +163,6 @@ class TestTheRowOfAnAnswer:
             cached_tokens=60,
             cache_write_tokens=5,
             reasoning_tokens=30,
-            audio_tokens=7,
             estimated=0,
         )
 
@@ -300,6 +300,40 @@ class TestTheRowOfAFailure:
             assert_holds(row_of(gateway, gateway.chat(key, QUESTION)), status=200, estimated=1)
         upstream.always(Json(completion()))
         assert_holds(row_of(gateway, gateway.chat(key, QUESTION)), **COUNTED)
+
+
+class TestTheBodies:
+    SECRET = "sk-proj-1234567890abcdef"
+
+    @pytest.mark.parametrize("asked", [QUESTION, STREAMED], ids=["whole", "streamed"])
+    @pytest.mark.parametrize("how", ["off", "redacted", "full"])
+    def test_are_kept_as_the_client_says(
+        self, gateway: Running, upstream: Upstream, asked: dict[str, Any], how: str
+    ) -> None:
+        said = f"A riddle about {self.SECRET}"
+        upstream.always(Sse(chunks([said])) if asked is STREAMED else Json(completion(said)))
+        key = client_of(gateway, upstream, log_bodies=how)
+        messages = [{"role": "user", "content": f"Tell me of {self.SECRET}"}]
+        answer = gateway.chat(key, {**asked, "messages": messages})
+        row = row_of(gateway, answer)
+        bodies = gateway.admin("GET", f"/requests/{row['request_id']}").json["bodies"]
+        if how == "off":
+            assert bodies is None
+            return
+        assert bodies["kept"] == how
+        told = bodies["question"] + bodies["answer"]
+        assert self.SECRET not in told
+        assert ("Tell me of" in told, "A riddle about" in told) == ((how == "full"),) * 2
+        assert '"role":"user"' in bodies["question"].replace(" ", "")
+
+    def test_of_a_stream_that_breaks_hold_what_was_delivered(
+        self, gateway: Running, upstream: Upstream
+    ) -> None:
+        upstream.always(Sse(chunks(["12345678", "lost"])[:2], done=False))
+        key = client_of(gateway, upstream, log_bodies="full")
+        row = row_of(gateway, gateway.chat(key, STREAMED))
+        bodies = gateway.admin("GET", f"/requests/{row['request_id']}").json["bodies"]
+        assert "12345678" in bodies["answer"]
 
 
 def test_calls_that_end_together_are_each_logged_once(gateway: Running, upstream: Upstream) -> None:

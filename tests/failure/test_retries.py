@@ -8,7 +8,7 @@ import pytest
 from tests.failure.caller import QUESTION, STREAMED
 from tests.failure.calls import STREAM, WHOLE, ask, both, client_of, events_of, good_for, written
 from tests.running import Running
-from tests.upstream import Answer, Html, Json, Raw, Upstream, error, failure, redirect
+from tests.upstream import Answer, Html, Json, Raw, Sse, Upstream, error, failure, redirect
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +150,27 @@ def test_anthropics_own_reasons(
     )
     answer = ask(retrying, key, QUESTION)
     assert (answer.status, answer.headers["x-gateway-attempts"]) == (status, attempts)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("text", ["", "Hel"])
+def test_a_call_that_gemini_spoilt(
+    retrying: Running, upstream: Upstream, stream: bool, text: str
+) -> None:
+    """Another try, unless something of the answer was said."""
+
+    def said(word: str, text: str) -> dict[str, Any]:
+        parts = [{"text": text}] if text else []
+        content = {"role": "model", "parts": parts}
+        return {"candidates": [{"content": content, "finishReason": word, "index": 0}]}
+
+    spoilt, good = said("MALFORMED_FUNCTION_CALL", text), said("STOP", "Hello")
+    answers = [Sse([one], done=False) if stream else Json(one) for one in (spoilt, good)]
+    upstream.always(answers)
+    key = retrying.client(
+        provider="gemini", provider_base_url=upstream.origin, provider_api_key="k"
+    )
+    answer = ask(retrying, key, STREAMED if stream else QUESTION)
+    assert answer.status == 200
+    assert (b"Hello" in answer.body) == (text == "")
+    assert len(upstream.requests) == (1 if text else 2)

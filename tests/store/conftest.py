@@ -1,8 +1,9 @@
 """An installation of its own for each test: settings, an empty database, a vault, the book."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import Engine, event
@@ -13,11 +14,45 @@ from gateway.store.client_book import ClientBook
 from gateway.store.clients import ClientDirectory
 from gateway.store.engine import open_engine
 from gateway.store.vault import Vault
+from tests.postgres import Postgres
+
+Test = TypeVar("Test", bound=Callable[..., Any])
+
+
+def on_sqlite(test: Test) -> Test:
+    """For what another database does not have: a file, its pragmas, its one lock."""
+    return _on("sqlite", test)
+
+
+def on_postgresql(test: Test) -> Test:
+    return _on("postgresql", test)
+
+
+def _on(backend: str, test: Test) -> Test:
+    chosen: Test = pytest.mark.parametrize("backend", [backend], indirect=True)(test)
+    used: Test = pytest.mark.usefixtures("backend")(chosen)
+    return used
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Which database: each test that does not choose runs on all."""
+    return str(request.param)
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load({"GATEWAY_DATA_DIR": str(tmp_path / "data")})
+def settings(tmp_path: Path, backend: str, request: pytest.FixtureRequest) -> Settings:
+    environment = {"GATEWAY_DATA_DIR": str(tmp_path / "data")}
+    if backend == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        environment["DATABASE_URL"] = postgres.new_database()
+    return load(environment)
+
+
+def environment_of(settings: Settings, **more: str) -> dict[str, str]:
+    """What makes another process, or another `load`, use the same installation."""
+    url = {"DATABASE_URL": settings.database.url} if settings.database.url else {}
+    return {"GATEWAY_DATA_DIR": str(settings.data_dir), **url, **more}
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from gateway.store.client_fields import ClientFields, InvalidFields
 from gateway.store.clients import ClientDirectory
 from gateway.store.engine import open_engine
 from gateway.store.vault import Vault
+from tests.store.conftest import on_postgresql, on_sqlite
 
 from .conftest import Clock
 
@@ -70,6 +71,7 @@ def test_a_key_is_256_random_bits_behind_its_prefix(book: ClientBook) -> None:
     assert describe(row)["api_key_hint"] == f"{key[:7]}…{key[-4:]}"
 
 
+@on_sqlite
 def test_neither_key_is_in_the_files_of_the_database(book: ClientBook, settings: Settings) -> None:
     _, key = book.create({"name": "find me", "provider_api_key": "sk-upstream-key"})
     kept = b"".join(path.read_bytes() for path in settings.data_dir.glob("gateway.db*"))
@@ -264,6 +266,7 @@ def test_pages_follow_each_other_without_gap_or_repeat(book: ClientBook) -> None
     assert book.page(after=made[-1]) == ([], None)
 
 
+@on_sqlite
 def test_a_change_in_the_midst_of_another_has_to_wait(book: ClientBook) -> None:
     """Else one could give the client a key while the other sends its calls to a new host."""
     row, _ = book.create({"name": "shop", "provider": "openai"})
@@ -289,6 +292,27 @@ def test_a_change_in_the_midst_of_another_has_to_wait(book: ClientBook) -> None:
     assert book.get(row.id).sealed_api_key is None
 
 
+@on_postgresql
+def test_a_change_in_the_midst_of_another_waits(book: ClientBook) -> None:
+    row, _ = book.create({"name": "shop", "provider": "openai"})
+    others: list[threading.Thread] = []
+
+    @event.listens_for(book.engine, "after_cursor_execute")
+    def cut_in(connection: object, cursor: object, statement: str, *rest: object) -> None:
+        if statement.startswith("SELECT clients") and not others:
+            given = {"provider_api_key": "sk-1"}
+            others.append(threading.Thread(target=book.update, args=[row.id, given]))
+            others[0].start()
+            others[0].join(0.2)
+            assert others[0].is_alive()
+
+    after = book.update(row.id, {"provider_base_url": "https://elsewhere.example/v1"})
+    assert after.sealed_api_key is None
+    others[0].join()
+    assert book.get(row.id).sealed_api_key is not None
+
+
+@on_sqlite
 def test_a_database_that_is_away_is_told(book: ClientBook, settings: Settings) -> None:
     book.engine.dispose()
     settings.data_dir.rename(settings.data_dir.with_name("elsewhere"))

@@ -11,6 +11,7 @@ from gateway.errors import NotFound, Unavailable
 from gateway.store.client_book import ClientBook
 from gateway.store.clients import RETRY_SECONDS, ClientDirectory
 from gateway.store.vault import Vault, WrongSecretKey
+from tests.postgres import allow_connections
 
 from .conftest import Clock
 from .test_client_book import EVERY_FIELD
@@ -123,10 +124,14 @@ class TestWhileTheDatabaseIsAway:
     def away(book: ClientBook, settings: Settings) -> None:
         book.engine.dispose()
         settings.data_dir.rename(settings.data_dir.with_name("elsewhere"))
+        if settings.database.url:
+            allow_connections(settings.database.url, "false")
 
     @staticmethod
     def back(settings: Settings) -> None:
         settings.data_dir.with_name("elsewhere").rename(settings.data_dir)
+        if settings.database.url:
+            allow_connections(settings.database.url, "true")
 
     def test_known_clients_go_on(
         self, book: ClientBook, directory: ClientDirectory, settings: Settings, key: str

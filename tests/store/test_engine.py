@@ -14,12 +14,14 @@ from gateway.errors import Unavailable
 from gateway.store.client_book import ClientBook
 from gateway.store.engine import database_answers, database_url, engine_options, reason
 from gateway.store.models import ClientKey
+from tests.store.conftest import on_sqlite
 
 
 @pytest.mark.parametrize(
     ("pragma", "value"),
     [("journal_mode", "wal"), ("synchronous", 1), ("busy_timeout", 250), ("foreign_keys", 1)],
 )
+@on_sqlite
 def test_each_sqlite_connection_is_told(engine: Engine, pragma: str, value: object) -> None:
     with engine.connect() as one, engine.connect() as another:
         told = [connection.scalar(text(f"PRAGMA {pragma}")) for connection in (one, another)]
@@ -65,7 +67,12 @@ def test_a_key_belongs_to_a_client(engine: Engine) -> None:
 def test_a_failure_is_told_without_the_statement_and_its_values(engine: Engine) -> None:
     with pytest.raises(Unavailable) as failure, database_answers(), engine.connect() as connection:
         connection.execute(text("SELECT * FROM nowhere WHERE x = :x"), {"x": "secret"})
-    assert failure.value.message == "The database cannot be used: no such table: nowhere."
+    words = {
+        "sqlite": "no such table: nowhere",
+        "postgresql": 'relation "nowhere" does not exist',
+    }
+    told = words[engine.dialect.name]
+    assert failure.value.message == f"The database cannot be used: {told}."
 
 
 def test_a_failure_without_words_is_told_by_its_name() -> None:

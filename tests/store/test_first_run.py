@@ -22,6 +22,7 @@ from gateway.store.engine import open_engine
 from gateway.store.first_run import address, prepare
 from gateway.store.migration import MigrationFailed, is_current
 from gateway.store.vault import Vault
+from tests.store.conftest import environment_of, on_sqlite
 
 FIRST_START = re.compile(
     r"AI Gateway is starting at http://127\.0\.0\.1:8090\n"
@@ -88,11 +89,10 @@ def test_a_deleted_demo_client_does_not_come_back(settings: Settings) -> None:
 
 
 def test_a_given_password_is_set_and_not_said(settings: Settings) -> None:
-    data_dir = str(settings.data_dir)
-    given = load({"GATEWAY_DATA_DIR": data_dir, "GATEWAY_ADMIN_PASSWORD": "of my own"})
+    given = load(environment_of(settings, GATEWAY_ADMIN_PASSWORD="of my own"))
     assert "user admin   password (the one that is set)\nDemo client:  gm_" in said(given)
     assert can_sign_in(given, "of my own")
-    other = load({"GATEWAY_DATA_DIR": data_dir, "GATEWAY_ADMIN_PASSWORD": "another"})
+    other = load(environment_of(settings, GATEWAY_ADMIN_PASSWORD="another"))
     assert said(other) == A_LATER_START
     assert not can_sign_in(other, "another")
 
@@ -149,7 +149,7 @@ def start(settings: Settings, *arguments: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", CHILD, *arguments],
         cwd=ROOT,
-        env=os.environ | {"GATEWAY_DATA_DIR": str(settings.data_dir)},
+        env=os.environ | environment_of(settings),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -174,6 +174,7 @@ def test_of_four_starts_at_once_one_makes_the_installation(settings: Settings) -
     assert told and key_works(settings, told["key"])
 
 
+@on_sqlite
 class TestWhatGoesWrong:
     def test_no_database(self, settings: Settings) -> None:
         settings.data_dir.mkdir()
@@ -219,6 +220,7 @@ class TestWhatGoesWrong:
         assert "hush" not in str(failure.value)
 
 
+@on_sqlite
 def test_to_look_is_cheap(settings: Settings) -> None:
     """gunicorn's master looks, and keeps what it has loaded for its whole life."""
     said(settings)

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Engine, event
 
 from gateway.config import Settings
-from gateway.store.ledger import COLUMNS, Ledger
-
-REQUIRED = {"started_at": 0, "door": "openai", "streamed": False, "status": 200, "attempts": 1}
+from gateway.store.ledger import Ledger
+from tests.store.conftest import on_sqlite
+from tests.store.log_rows import row
 
 
 @pytest.fixture
@@ -27,11 +27,6 @@ def lock(settings: Settings) -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(settings.data_dir / "gateway.db", isolation_level=None)) as lock:
         lock.execute("BEGIN EXCLUSIVE")
         yield lock
-
-
-def row(request_id: str, **values: Any) -> list[Any]:
-    known = {**REQUIRED, "total_ms": 1.0, "estimated": False, "request_id": request_id, **values}
-    return [known.get(name) for name in COLUMNS]
 
 
 def written(engine: Engine) -> list[str]:
@@ -60,6 +55,7 @@ def test_a_row_is_written_once(engine: Engine, ledger: Ledger) -> None:
     assert written(engine) == ["r1", "r2", "r3"]
 
 
+@on_sqlite
 def test_rows_wait_while_the_database_is_locked(
     engine: Engine, ledger: Ledger, lock: sqlite3.Connection
 ) -> None:
@@ -72,6 +68,7 @@ def test_rows_wait_while_the_database_is_locked(
     assert not ledger.failing
 
 
+@on_sqlite
 def test_a_failure_is_told_once_and_without_what_the_rows_hold(
     ledger: Ledger, lock: sqlite3.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -116,6 +113,7 @@ def test_a_row_that_no_database_takes_keeps_no_other_out(
     assert (ledger.waiting, ledger.lost) == (0, 1)
 
 
+@on_sqlite
 def test_a_database_that_is_damaged_costs_no_row(
     engine: Engine, ledger: Ledger, settings: Settings
 ) -> None:

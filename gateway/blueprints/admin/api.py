@@ -6,14 +6,21 @@ from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from gateway.blueprints.admin import clients_api, guard_api, preview_api, tools_api
+from gateway.blueprints.admin import (
+    clients_api,
+    guard_api,
+    preview_api,
+    requests_api,
+    stats_api,
+    tools_api,
+)
 from gateway.errors import BodyTooLarge, GatewayError
 from gateway.store.client_fields import InvalidFields
 
 bp = Blueprint("admin_api", __name__, url_prefix="/admin/api")
 bp.before_request(guard_api)
 
-for part in (clients_api.bp, preview_api.bp, tools_api.bp):
+for part in (clients_api.bp, preview_api.bp, stats_api.bp, requests_api.bp, tools_api.bp):
     bp.register_blueprint(part)
 
 

@@ -1,12 +1,12 @@
 """Clients in the admin API: list, make, show, change, delete, and a new key."""
 
-import re
 from typing import Any
 
 import orjson
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
 from gateway.errors import BadRequest
 from gateway.store.client_book import HIGHEST_ID, ClientBook, describe
@@ -20,8 +20,8 @@ bp = Blueprint("clients", __name__, url_prefix="/clients")
 
 @bp.get("")
 def list_clients() -> ResponseReturnValue:
-    after = _whole_number("cursor", default=0, lowest=0, highest=HIGHEST_ID)
-    limit = _whole_number("limit", default=100, lowest=1, highest=MAX_PAGE)
+    after = whole_number("cursor", default=0, lowest=0, highest=HIGHEST_ID)
+    limit = whole_number("limit", default=100, lowest=1, highest=MAX_PAGE)
     rows, following = _book().page(after, limit)
     return {
         "items": [describe(row) for row in rows],
@@ -74,10 +74,3 @@ def _payload() -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise BadRequest("The body should be a JSON object.", code="invalid_json")
     return payload
-
-
-def _whole_number(name: str, *, default: int, lowest: int, highest: int) -> int:
-    text = request.args.get(name, str(default))
-    if not (re.fullmatch("[0-9]{1,10}", text) and lowest <= int(text) <= highest):
-        raise InvalidFields({name: f"should be a whole number, {lowest} to {highest}"})
-    return int(text)

@@ -10,8 +10,8 @@ from gateway.config import ROOT
 from gateway.context import current_gateway
 from gateway.store.client_book import ClientBook, describe
 from gateway.store.first_run import CALL, DEMO
+from gateway.store.log_pages import latest_requests
 from gateway.store.models import ClientRow, now
-from gateway.store.stats import latest_requests
 
 CLIENTS_SHOWN = 100
 REQUESTS_SHOWN = 20

@@ -169,12 +169,15 @@ def _counted(found: dict[str, Any]) -> list[Event]:
     read = _count_of(found, "cache_read_input_tokens")
     written = _count_of(found, "cache_creation_input_tokens")
     fresh = [n for n in (_count_of(found, "input_tokens"), read, written) if n is not None]
+    lasting = _object(found.get("cache_creation"))
     usage = Usage(
         input_tokens=sum(fresh) if fresh else None,
         output_tokens=_count_of(found, "output_tokens"),
         cached_tokens=read,
         cache_write_tokens=written,
         reasoning_tokens=_count_of(_object(found.get("output_tokens_details")), "thinking_tokens"),
+        cache_write_1h_tokens=_count_of(lasting, "ephemeral_1h_input_tokens") or 0,
+        web_searches=_count_of(_object(found.get("server_tool_use")), "web_search_requests") or 0,
     )
     if usage.input_tokens is None and usage.output_tokens is None:
         return []

@@ -15,6 +15,7 @@ from gateway.dialects.anthropic.facts import (
 from gateway.dialects.anthropic.families import Family, family_of
 from gateway.dialects.anthropic.schema import answer_schema, is_strict, tool_schema
 from gateway.dialects.anthropic.thinking_out import write_sampling, write_thinking
+from gateway.dialects.hosted_tools import sayable
 from gateway.errors import BadRequest
 
 _CHOICES = {"auto": "auto", "required": "any", "none": "none", "named": "tool"}
@@ -135,11 +136,11 @@ def _is_enforced(asked: Format, family: Family) -> bool:
 
 def _write_tools(chat: Chat, family: Family, written: Written) -> None:
     allowed = _allowed(chat)
+    known, left_out = sayable(chat, _is_own, "Anthropic")
+    written.dropped += left_out
     tools = []
     for at, tool in enumerate(chat.tools):
-        if tool.hosted is not None and not _is_own(tool.hosted):
-            written.dropped.append(f"tools[{at}]")
-        elif allowed is None or tool.name in allowed:
+        if any(tool is one for one in known) and (allowed is None or tool.name in allowed):
             tools.append(tool.hosted or _tool(tool, f"tools[{at}]", family, written))
     if tools:
         written.body["tools"] = tools

@@ -11,7 +11,7 @@ The model and whether the answer streams stand in the URL, not in the body. Call
 no id get one that begins with `facts.MADE_ID`; it is left out again where Gemini is asked.
 """
 
-from gateway.dialects.gemini.answer_in import StreamReader, read_answer
+from gateway.dialects.gemini.answer_in import StreamReader, read_answer, spoilt
 from gateway.dialects.gemini.answer_out import write_answer
 from gateway.dialects.gemini.embeddings import read_embeddings, write_embeddings
 from gateway.dialects.gemini.facts import takes_address
@@ -58,6 +58,7 @@ __all__ = [
     "read_embeddings",
     "read_models",
     "read_token_count",
+    "spoilt",
     "retry_delay",
     "takes_address",
     "token_count_body",

@@ -20,7 +20,7 @@ from gateway.conversation import (
     ThinkingSealed,
 )
 from gateway.dialects.gemini import logprobs
-from gateway.dialects.gemini.facts import BLOCKED, FINISH_REASONS, MADE_ID
+from gateway.dialects.gemini.facts import BLOCKED, FINISH_REASONS, MADE_ID, SPOILT
 from gateway.dialects.gemini.native import image_of, kept, shown
 
 # What a candidate says of its sources.
@@ -35,6 +35,20 @@ def read_answer(body: dict[str, Any]) -> list[Event]:
     return [*events, *reader.finish()]
 
 
+def spoilt(answer: Any) -> dict[str, Any] | None:
+    """The error that an answer of nothing but a malformed call stands for: the next may be good."""
+    candidates = _list(answer.get("candidates")) if isinstance(answer, dict) else []
+    if len(candidates) != 1 or not isinstance(candidates[0], dict):
+        return None
+    [candidate] = candidates
+    content, word = candidate.get("content"), _text(candidate.get("finishReason"))
+    if word not in SPOILT or (isinstance(content, dict) and content.get("parts")):
+        return None
+    message = _text(candidate.get("finishMessage"))
+    said = f"{word}: {message}" if message else word
+    return {"error": {"type": "api_error", "message": f"The model spoilt its answer ({said})"}}
+
+
 class StreamReader:
     """`ended`: a finish reason was seen. `failure`: the event with upstream's error, or what came
     instead of JSON.
@@ -42,6 +56,7 @@ class StreamReader:
 
     def __init__(self) -> None:
         self._reader = _Reader()
+        self._told = False
         self.failure: Any = None
 
     @property
@@ -67,7 +82,12 @@ class StreamReader:
         if chunk.get("error"):
             self.failure = chunk
             return []
-        return self._reader.read(chunk)
+        self.failure = None if self._told else spoilt(chunk)
+        if self.failure is not None:
+            return []
+        events = self._reader.read(chunk)
+        self._told = self._told or any(not isinstance(event, Began) for event in events)
+        return events
 
     def finish(self) -> list[Event]:
         """How the choices ended, and the last count: more may follow a finish reason, and each
@@ -249,16 +269,18 @@ def usage_of(found: dict[str, Any]) -> Usage:
         output_tokens=(_count(found.get("candidatesTokenCount")) or 0) + (thoughts or 0),
         cached_tokens=_count(found.get("cachedContentTokenCount")),
         reasoning_tokens=thoughts,
-        audio_tokens=_audio(found),
+        input_audio_tokens=_of_kind(found, "AUDIO", "promptTokensDetails"),
+        output_audio_tokens=_of_kind(found, "AUDIO", "candidatesTokensDetails"),
+        cached_audio_tokens=_of_kind(found, "AUDIO", "cacheTokensDetails") or 0,
+        output_image_tokens=_of_kind(found, "IMAGE", "candidatesTokensDetails") or 0,
     )
 
 
-def _audio(found: dict[str, Any]) -> int | None:
+def _of_kind(found: dict[str, Any], modality: str, details: str) -> int | None:
     counts = [
         _count(item.get("tokenCount")) or 0
-        for name in ("promptTokensDetails", "candidatesTokensDetails")
-        for item in _list(found.get(name))
-        if isinstance(item, dict) and item.get("modality") == "AUDIO"
+        for item in _list(found.get(details))
+        if isinstance(item, dict) and item.get("modality") == modality
     ]
     return sum(counts) if counts else None
 

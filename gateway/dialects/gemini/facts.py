@@ -57,6 +57,9 @@ BLOCK_REASONS = frozenset(
 BLOCKED = "blocked: "
 
 # Google's words for a failure, each with its HTTP status; the usual one of a status comes first.
+# With one of these, and no content, another try may give an answer.
+SPOILT = frozenset({"MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE"})
+
 STATUSES = {
     "INVALID_ARGUMENT": 400,
     "FAILED_PRECONDITION": 400,

@@ -14,6 +14,7 @@ from gateway.dialects.gemini.facts import (
 )
 from gateway.dialects.gemini.native import own
 from gateway.dialects.gemini.parts_out import JsonObject
+from gateway.dialects.hosted_tools import sayable
 from gateway.errors import BadRequest
 
 _OWN_PATHS = ("toolConfig.functionCallingConfig.", "toolConfig.", "generationConfig.")
@@ -26,7 +27,7 @@ def write_chat(chat: Chat, model: str, *, stream: bool) -> Written:
     written = Written({})
     body = written.body
     _write_turns(body, chat, family)
-    _write_tools(body, chat)
+    _write_tools(written, chat)
     _write_config(written, chat, family)
     _write_extra(written, chat.extra)
     written.dropped = [*dict.fromkeys([*_unsaid(chat), *written.dropped])]
@@ -34,10 +35,6 @@ def write_chat(chat: Chat, model: str, *, stream: bool) -> Written:
 
 
 def _refuse(chat: Chat) -> None:
-    if chat.parallel_tool_calls is False and chat.tools:
-        raise _unsupported(
-            "parallel_tool_calls", "Gemini cannot be told to call one tool at a time"
-        )
     if any(tool.custom is not None for tool in chat.tools):
         raise _unsupported("tools", "Gemini has no custom tools")
     modalities = chat.extra.get("modalities")
@@ -89,14 +86,16 @@ def _write_turns(body: JsonObject, chat: Chat, family: Family) -> None:
     body["contents"] = contents
 
 
-def _write_tools(body: JsonObject, chat: Chat) -> None:
-    choice = chat.tool_choice
-    functions = [tool for tool in chat.tools if tool.hosted is None]
+def _write_tools(written: Written, chat: Chat) -> None:
+    body, choice = written.body, chat.tool_choice
+    tools, left_out = sayable(chat, _is_own, "Gemini")
+    written.dropped += left_out
+    functions = [tool for tool in tools if tool.hosted is None]
     if choice is not None and choice.mode == "auto" and choice.names:
         functions = [tool for tool in functions if tool.name in choice.names]
-    entries = [_hosted(tool) for tool in chat.tools if tool.hosted is not None]
+    entries = [tool.hosted for tool in tools if tool.hosted is not None]
     if functions:
-        before = chat.tools[: chat.tools.index(functions[0])]
+        before = tools[: tools.index(functions[0])]
         entry = {"functionDeclarations": [_declaration(tool) for tool in functions]}
         entries.insert(sum(tool.hosted is not None for tool in before), entry)
     if entries:
@@ -105,12 +104,9 @@ def _write_tools(body: JsonObject, chat: Chat) -> None:
         body["toolConfig"] = {"functionCallingConfig": _calling_config(choice)}
 
 
-def _hosted(tool: Tool) -> JsonObject:
+def _is_own(hosted: JsonObject) -> bool:
     """A tool that Gemini runs itself has one member, its name; others' tools have a type."""
-    hosted = tool.hosted or {}
-    if "type" in hosted or len(hosted) != 1:
-        raise _unsupported("tools", f"Gemini has no tool {tool.name!r} of its own")
-    return hosted
+    return "type" not in hosted and len(hosted) == 1
 
 
 def _declaration(tool: Tool) -> JsonObject:

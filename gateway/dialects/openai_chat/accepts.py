@@ -13,7 +13,8 @@ class Accepts:
     name several; else only those are offered. `files`, `audio`: the form in which they are taken
     (`document_url` and a bare `text` are Mistral's); None takes none. `refusals`: an earlier answer
     may hold such parts; else they are texts. `names`: a message may name who speaks. `seals`: a
-    message may hold what seals its thoughts, beside them.
+    message may hold what seals its thoughts, beside them. `custom_tools`: it knows OpenAI's; else
+    they are functions.
     """
 
     cap_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
@@ -28,6 +29,7 @@ class Accepts:
     refusals: bool = True
     names: bool = True
     seals: bool = True
+    custom_tools: bool = False
 
 
-OPENAI = Accepts()
+OPENAI = Accepts(custom_tools=True)

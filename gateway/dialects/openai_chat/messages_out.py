@@ -1,6 +1,7 @@
 """Writes the messages of a question."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from gateway.conversation import (
@@ -34,7 +35,7 @@ def write_messages(chat: Chat, accepts: Accepts) -> list[dict[str, Any]]:
     if chat.system:
         written.append({"role": "system", "content": write_content(chat.system, accepts)})
     moved: list[Spoken] = []
-    for message in chat.messages:
+    for message in _turns(chat.messages):
         if message.role == "user":
             written += _user(message, moved, accepts)
             moved = []
@@ -43,6 +44,25 @@ def write_messages(chat: Chat, accepts: Accepts) -> list[dict[str, Any]]:
             written.append(_assistant(message, accepts))
             moved = [part for part in message.parts if isinstance(part, Image | Audio | Document)]
     return written + _moved(moved, accepts)
+
+
+def _turns(messages: list[Message]) -> Iterator[Message]:
+    """Calls that were made in messages next to each other are made in one, as their results ask."""
+    held: Message | None = None
+    for message in messages:
+        if held is None:
+            held = message
+        elif held.role == message.role == "assistant" and _calls(held):
+            held = replace(held, parts=[*held.parts, *message.parts])
+        else:
+            yield held
+            held = message
+    if held is not None:
+        yield held
+
+
+def _calls(message: Message) -> bool:
+    return any(isinstance(part, ToolCall) for part in message.parts)
 
 
 def _user(message: Message, moved: list[Spoken], accepts: Accepts) -> Iterable[dict[str, Any]]:

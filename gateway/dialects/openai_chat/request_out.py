@@ -6,13 +6,14 @@ from typing import Any
 
 from gateway.conversation import Chat, Format, Reasoning, Text, Written
 from gateway.dialects.effort import AS_THE_MODEL_LIKES, effort_of_budget
+from gateway.dialects.hosted_tools import sayable
 from gateway.dialects.openai_chat.accepts import OPENAI, Accepts
 from gateway.dialects.openai_chat.messages_out import write_messages
 from gateway.dialects.openai_chat.native import own
 from gateway.dialects.openai_chat.request_in import SAME
 from gateway.dialects.openai_chat.shape import unsupported
 from gateway.dialects.openai_chat.tools_out import (
-    known_tools,
+    is_known,
     offered,
     write_tool,
     write_tool_choice,
@@ -46,7 +47,7 @@ def write_chat(chat: Chat, model: str, *, stream: bool, accepts: Accepts = OPENA
     """Raises BadRequest for what cannot be said and would change the meaning."""
     if _wants_object(chat) and not _names_json(chat):
         chat = replace(chat, system=[*chat.system, Text(IN_JSON)])
-    tools, left_out = known_tools(chat.tools)
+    tools, left_out = sayable(chat, is_known, "A chat completion")
     body: dict[str, Any] = {"model": model, "messages": write_messages(chat, accepts)}
     if stream:
         body |= {"stream": True, "stream_options": {"include_usage": True}}

@@ -32,10 +32,12 @@ _OF_RESPONSES = frozenset(
 )
 
 
-def known_tools(tools: list[Tool]) -> tuple[list[Tool], list[str]]:
-    """Those that can be offered, and what the others are called when they are left out."""
-    known = [tool for tool in tools if tool.hosted is None or _is_known(tool.hosted)]
-    return known, [f"tools[{at}]" for at, tool in enumerate(tools) if tool not in known]
+def is_known(hosted: dict[str, Any]) -> bool:
+    """One that holds an object under its own type (Z.ai's `web_search`) is worded for chats."""
+    kind = hosted.get("type")
+    if not isinstance(kind, str):
+        return False
+    return isinstance(hosted.get(kind), dict) or not (kind in _OF_RESPONSES or _DATED.search(kind))
 
 
 def write_tool(tool: Tool, accepts: Accepts) -> dict[str, Any]:
@@ -69,14 +71,6 @@ def write_tool_choice(choice: ToolChoice, tools: list[Tool], accepts: Accepts) -
         return choice.mode
     allowed = {"mode": choice.mode, "tools": [_reference(tool) for tool in named]}
     return {"type": "allowed_tools", "allowed_tools": allowed}
-
-
-def _is_known(hosted: dict[str, Any]) -> bool:
-    """One that holds an object under its own type (Z.ai's `web_search`) is worded for chats."""
-    kind = hosted.get("type")
-    if not isinstance(kind, str):
-        return False
-    return isinstance(hosted.get(kind), dict) or not (kind in _OF_RESPONSES or _DATED.search(kind))
 
 
 def _function(tool: Tool) -> dict[str, Any]:

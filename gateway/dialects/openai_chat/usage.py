@@ -36,10 +36,12 @@ def write_usage(counted: Counted) -> dict[str, Any]:
     of_prompt = {
         "cached_tokens": usage.cached_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
+        "audio_tokens": usage.input_audio_tokens,
     }
-    if not said:  # who heard audio is not told apart from who spoke it; here only users speak
-        of_prompt["audio_tokens"] = usage.audio_tokens
-    of_completion = {"reasoning_tokens": usage.reasoning_tokens}
+    of_completion = {
+        "reasoning_tokens": usage.reasoning_tokens,
+        "audio_tokens": usage.output_audio_tokens,
+    }
     for name, details in zip(_DETAILS, (of_prompt, of_completion), strict=True):
         known = {key: count for key, count in details.items() if count is not None}
         members = {**_counts(said.get(name)), **known}

@@ -43,7 +43,7 @@ def write_answer(
 ) -> dict[str, Any]:
     """`model`: what to call the model if the events do not; `request`: the body of the question."""
     asked = request or {}
-    output = Output(namespaced(asked.get("tools")))
+    output = Output(namespaced(asked))
     began, counted = Began(), None
     for event in events:
         if isinstance(event, Began):

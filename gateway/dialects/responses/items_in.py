@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.conversation import Message, Part, Text, Thinking, Tool, ToolResult
+from gateway.conversation import Message, Part, Text, Thinking, Tool, ToolCall, ToolResult
 from gateway.dialects.openai_chat.shape import a_name, an_object, unsupported, wrong
 from gateway.dialects.openai_chat.thoughts import google_signature, objects
 from gateway.dialects.responses import seal
@@ -87,7 +87,22 @@ class Transcript:
         if place == len(self.messages):
             self.messages.append(Message("user", []))
         parts = self.messages[place].parts
+        if earlier := self._answered(result.call_id, place):
+            # Codex sends what a running call tells so far as an output of its own.
+            earlier.parts += result.parts
+            return
         parts.insert(sum(isinstance(part, ToolResult) for part in parts), result)
+
+    def _answered(self, call_id: str, place: int) -> ToolResult | None:
+        """The result that the last of the turn's calls with this id has already."""
+        found = [
+            part
+            for part in self.messages[place].parts
+            if isinstance(part, ToolResult) and part.call_id == call_id
+        ]
+        called = self.messages[place - 1].parts if place else []
+        calls = [part for part in called if isinstance(part, ToolCall) and part.id == call_id]
+        return found[-1] if found and len(found) >= len(calls) else None
 
 
 def _message(transcript: Transcript, item: dict[str, Any], path: str) -> None:

@@ -37,7 +37,7 @@ class StreamWriter:
         self._id = response_id
         self._began = Began()
         self._response: dict[str, Any] | None = None
-        self._output = Output(namespaced(self._asked.get("tools")))
+        self._output = Output(namespaced(self._asked))
         self._counted: Counted | None = None
         self._number = 0
         self._saying: dict[str, Any] | None = None

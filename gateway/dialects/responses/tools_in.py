@@ -54,14 +54,18 @@ def flat_name(namespace: str, name: str) -> str:
     return f"{namespace}{name}" if namespace.endswith("__") else f"{namespace}__{name}"
 
 
-def namespaced(tools: Any) -> dict[str, tuple[str, str]]:
-    """The namespace and the own name of each tool that was given a flat one."""
+def namespaced(body: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """The namespace and the own name of each tool that was given a flat one.
+
+    Tools are offered by the question itself, and by items of its input.
+    """
     found: dict[str, tuple[str, str]] = {}
-    for space in objects(tools):
-        if space.get("type") == "namespace":
-            for tool in objects(space.get("tools")):
-                own = (str(space.get("name")), str(tool.get("name")))
-                found[flat_name(*own)] = own
+    for offer in (body, *objects(body.get("input"))):
+        for space in objects(offer.get("tools")):
+            if space.get("type") == "namespace":
+                for tool in objects(space.get("tools")):
+                    own = (str(space.get("name")), str(tool.get("name")))
+                    found[flat_name(*own)] = own
     return found
 
 

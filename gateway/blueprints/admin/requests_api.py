@@ -1,0 +1,87 @@
+"""The request log in the admin API: pages, one request, all of them as CSV."""
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from gateway.blueprints.admin.query import moment, only, whole_number
+from gateway.blueprints.admin.table import csv_answer
+from gateway.context import current_gateway
+from gateway.errors import NotFound
+from gateway.store.client_book import HIGHEST_ID
+from gateway.store.client_fields import InvalidFields
+from gateway.store.log_pages import Place, Search, find_request
+from gateway.store.models import LOG_COLUMNS
+from gateway.store.stats import stamp
+
+MAX_PAGE = 500
+TEXTS = ("model", "provider", "error_code")
+NUMBERS = {"client_id": HIGHEST_ID, "status": 599}
+FILTERS = (*TEXTS, *NUMBERS, "since", "until")
+
+bp = Blueprint("requests", __name__)
+
+
+@bp.get("/requests")
+def list_requests() -> ResponseReturnValue:
+    only([*FILTERS, "cursor", "limit"])
+    limit = whole_number("limit", default=100, lowest=1, highest=MAX_PAGE)
+    page = _search().page(current_gateway.engine, limit, _place())
+    following = page.following
+    return {
+        "items": [_told(row) for row in page.rows],
+        "next_cursor": following and f"{following.started_at}-{following.id}",
+    }
+
+
+@bp.get("/requests.csv")
+def requests_csv() -> ResponseReturnValue:
+    only(FILTERS)
+    rows = _search().all(current_gateway.engine)
+    lines = ([_moment(row)[name] for name in LOG_COLUMNS] for row in rows)
+    return csv_answer("requests.csv", LOG_COLUMNS, lines)
+
+
+@bp.get("/requests/<request_id>")
+def show_request(request_id: str) -> ResponseReturnValue:
+    row = find_request(current_gateway.engine, request_id)
+    if row is None:
+        raise NotFound("There is no such request in the log.", code="request_not_found")
+    bodies = {"question": row["question"], "answer": row["answer"], "kept": row["kept"]}
+    return {**_told(row), "bodies": bodies if bodies["kept"] else None}
+
+
+def _search() -> Search:
+    equal: dict[str, Any] = {name: request.args[name] for name in TEXTS if request.args.get(name)}
+    for name, highest in NUMBERS.items():
+        if request.args.get(name):
+            equal[name] = whole_number(name, default=0, lowest=0, highest=highest)
+    return Search(equal, moment("since"), moment("until"))
+
+
+def _place() -> Place | None:
+    text = request.args.get("cursor")
+    if not text:
+        return None
+    found = re.fullmatch(r"([0-9]{1,15})-([0-9]{1,18})", text)
+    if found is None:
+        raise InvalidFields({"cursor": "should be a next_cursor of this list"})
+    return Place(int(found[1]), int(found[2]))
+
+
+def _moment(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "started_at": datetime.fromtimestamp(row["started_at"] / 1000, UTC)}
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in _moment(row).items() if name in LOG_COLUMNS}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return stamp(value)
+    return float(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,149 @@
+"""What is kept of a call that has ended: what it used, what that cost, and its row in the log."""
+
+import math
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+import orjson
+
+from gateway.chat import ChatRequest, Learned, Usage
+from gateway.errors import GatewayError
+from gateway.prices import Price, Prices
+from gateway.providers.base import Target
+from gateway.store.clients import Client
+
+CHARS_PER_TOKEN = 4
+# Where each dialect keeps what is said; nothing is said deeper than that.
+_TEXTS = (
+    *("messages", "contents", "content", "parts", "text", "input", "output", "arguments"),
+    *("system", "systemInstruction", "system_instruction", "instructions"),
+)
+_DEEPEST = 8
+NOTHING = Usage()
+FREE = Usage(0, 0)
+
+
+class Call(Protocol):
+    """What a row tells of an exchange. `limits` and `flags` are those of the log's columns."""
+
+    request_id: str
+    client_request_id: str | None
+    door: str
+    started_at: float
+    client: Client | None
+    request: ChatRequest | None
+    target: Target | None
+    learned: Learned
+    attempts: int
+    attempt_log: list[dict[str, Any]]
+    status: int
+    error: GatewayError | None
+    first_byte: float | None
+    dropped: tuple[str, ...]
+    limits: list[dict[str, Any]]
+    flags: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a call used. `usage` None: nothing that anybody counted, and nothing was delivered.
+
+    `cost` None: not known. `estimated`: upstream did not report the counts, or not all.
+    """
+
+    usage: Usage | None = None
+    estimated: bool = False
+    cost: Decimal | None = None
+    price: Price | None = None
+
+    @property
+    def consumed(self) -> Usage | None:
+        """What counts against the client's limits."""
+        return None if self.usage is FREE else self.usage
+
+
+def spent(call: Call, prices: Prices) -> Spent:
+    """What a call used: as upstream reported it, else by what was asked and delivered."""
+    if call.request is None or (call.learned.usage is None and call.first_byte is None):
+        return Spent()
+    if call.request.kind == "count":  # no vendor charges for it
+        return Spent(FREE, cost=Decimal())
+    usage, estimated = _usage(call.request, call.learned)
+    assert call.target is not None
+    price = prices.of(call.target.provider.id, call.target.model)
+    if price is None:
+        return Spent(usage, estimated)
+    price = price.at(call.request.tier)
+    return Spent(usage, estimated, price.cost(usage), price)
+
+
+def _usage(request: ChatRequest, learned: Learned) -> tuple[Usage, bool]:
+    """The counts, and whether they are estimated."""
+    usage, written = learned.usage, math.ceil(learned.delivered / CHARS_PER_TOKEN)
+    if usage is None:
+        return Usage(math.ceil(text_size(request.body) / CHARS_PER_TOKEN), written), True
+    # Some vendors tell at a stream's beginning what it has come to so far.
+    if not learned.ended and written > (usage.output_tokens or 0):
+        return replace(usage, output_tokens=written), True
+    return usage, False
+
+
+def row(call: Call, seconds: float, spent: Spent) -> list[Any]:
+    """The values of the log's columns, in their order."""
+    client, request, target, error = call.client, call.request, call.target, call.error
+    usage, learned = spent.usage or NOTHING, call.learned
+    return [
+        call.request_id,
+        _text(call.client_request_id, 200),
+        client.id if client else None,
+        client.name if client else None,
+        int(call.started_at * 1000),
+        call.door,
+        _text(request.model, 255) if request else None,
+        target.provider.id if target else None,
+        _text(target.model, 255) if target else None,
+        request.stream if request else False,
+        call.status,
+        _text(error.code, 80) if error else None,
+        _text(error.message, 1000) if error else None,
+        call.attempts,
+        _json(call.attempt_log),
+        None if call.first_byte is None else round(call.first_byte * 1000, 3),
+        round(seconds * 1000, 3),
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+        usage.input_audio_tokens,
+        usage.output_audio_tokens,
+        spent.estimated,
+        spent.cost,
+        _json(spent.price.told(usage)) if spent.price else None,
+        _text(learned.finish_reason, 60),
+        _json(learned.tool_names),
+        _json(call.dropped),
+        _json(call.limits),
+        _json(call.flags),
+    ]
+
+
+def _text(value: str | None, size: int) -> str | None:
+    """Text as the log's column takes it; PostgreSQL keeps no NUL."""
+    return value[:size].replace("\0", "\ufffd") if value else None
+
+
+def _json(value: Any) -> str | None:
+    return orjson.dumps(value).decode() if value else None
+
+
+def text_size(asked: Any, depth: int = 0) -> int:
+    """Characters of text in a question of any dialect; images and other data do not count."""
+    if isinstance(asked, str):
+        return len(asked)
+    if depth > _DEEPEST:
+        return 0
+    if isinstance(asked, dict):
+        return sum(text_size(asked[name], depth + 1) for name in _TEXTS if name in asked)
+    return sum(text_size(one, depth + 1) for one in asked) if isinstance(asked, list) else 0

@@ -1,0 +1,276 @@
+"""Counters in an SQLite file of their own, for all workers of one box; they outlive a restart."""
+
+import itertools
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+
+from gateway.store import counters
+from gateway.store.counters import (
+    DAY,
+    DEAD_AFTER,
+    Charge,
+    Hold,
+    Limit,
+    Settled,
+    Sheet,
+    StoreAway,
+    Taken,
+    new_holder,
+)
+
+_BUSY_TRIES = 50
+_KEPT = 63 * DAY  # a month that has ended is of no use after the next
+_FREED_AT_ONCE = 500
+_SCHEMA = """
+DROP TABLE IF EXISTS counters;
+CREATE TABLE IF NOT EXISTS sheets (
+    owner INTEGER PRIMARY KEY, sheet BLOB NOT NULL, touched INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS holds (
+    holder INTEGER NOT NULL, number INTEGER NOT NULL, owner INTEGER NOT NULL,
+    amounts BLOB NOT NULL, PRIMARY KEY (holder, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS holders (holder INTEGER PRIMARY KEY, beat REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_READ = "SELECT sheet FROM sheets WHERE owner = ?"
+_WRITE = "REPLACE INTO sheets VALUES (?, ?, ?)"
+_HOLD = "INSERT INTO holds VALUES (?, ?, ?, ?)"
+_UNHOLD = "DELETE FROM holds WHERE holder = ? AND number = ?"
+_BEAT = "REPLACE INTO holders VALUES (?, ?)"
+_DEAD = """
+SELECT h.holder, h.number, h.owner, h.amounts FROM holds h
+LEFT JOIN holders USING (holder) WHERE ifnull(beat, 0) < ? LIMIT ?
+"""
+_MARK = """
+INSERT INTO marks VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
+"""
+
+_PAST = """
+DELETE FROM sheets WHERE touched < ? AND owner NOT IN (SELECT owner FROM holds)
+"""
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+_End = tuple[int, Hold | None, Sequence[Settled]]
+
+
+class SqliteCounters:
+    """One row an owner, and one a hold.
+
+    A transaction takes microseconds and never waits inside SQLite, since that would stop the
+    whole worker: a busy file is asked again after a short cooperative sleep.
+
+    `later` runs something as soon as the worker's loop comes to it. Then calls that end in the same
+    turn are settled in one transaction, or in that of the next reservation, if it comes first. What
+    fails then is done with the next reservation or beat.
+    """
+
+    def __init__(
+        self, path: Path, later: Callable[[Callable[[], None]], object] | None = None
+    ) -> None:
+        self.holder = new_holder()
+        self._numbers = itertools.count(1)
+        self._has_beaten = False
+        self._later = later
+        self._is_due = False
+        self._ended: list[_End] = []
+        self._settling = 0
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
+        self._execute = self._db.execute
+        self._execute("PRAGMA busy_timeout = 2000")
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = OFF")
+        self._db.executescript(_SCHEMA)
+        self._execute("PRAGMA busy_timeout = 0")
+
+    def reserve(
+        self,
+        owner: int,
+        charges: Sequence[Charge],
+        wanted: int = 0,
+        least: int = 0,
+        now: float | None = None,
+    ) -> Taken:
+        def work() -> Taken:
+            moment = time.time() if now is None else now
+            sheets = self._settled(moment)
+            sheet = sheets[owner] if owner in sheets else self._sheet(owner)
+            taken, amounts = counters.take(sheet, charges, wanted, least, moment)
+            if taken.refused is None:
+                sheets[owner] = sheet
+            self._write(sheets, moment)
+            if not amounts:
+                return taken
+            return taken._replace(hold=self._hold(owner, amounts, moment))
+
+        return self._atomically(work)
+
+    def settle(
+        self, owner: int, hold: Hold | None, ends: Sequence[Settled], now: float | None = None
+    ) -> None:
+        end = (owner, hold, ends)
+        self._ended.append(end)
+        if hold is not None and self._later is not None:
+            if not self._is_due:
+                self._is_due = True
+                self._later(self._settle_soon)
+            return
+        try:
+            self._settle_all(now)
+        except StoreAway:
+            # Who called is told, and keeps it.
+            self._ended = [one for one in self._ended if one is not end]
+            raise
+
+    def look(self, owner: int, limits: Sequence[Limit], now: float | None = None) -> Taken:
+        if self._ended:
+            self._settle_all(now)
+        with _told():
+            sheet = self._sheet(owner)
+        return counters.look(sheet, limits, time.time() if now is None else now)
+
+    def beat(self, now: float | None = None) -> None:
+        def work() -> None:
+            moment = time.time() if now is None else now
+            self._write(self._settled(moment), moment)
+            self._beat(moment)
+
+        self._atomically(work)
+
+    def free(self, now: float | None = None) -> int:
+        moment = time.time() if now is None else now
+        since = moment - DEAD_AFTER
+
+        def work() -> int:
+            dead = self._execute(_DEAD, (since, _FREED_AT_ONCE)).fetchall()
+            for holder, number, owner, amounts in dead:
+                sheet = self._sheet(owner)
+                counters.release(sheet, orjson.loads(amounts))
+                self._write({owner: sheet}, moment)
+                self._execute(_UNHOLD, (holder, number))
+            return len(dead)
+
+        with _told():
+            nobody = self._execute(_DEAD, (since, 1)).fetchone() is None
+        return 0 if nobody else self._atomically(work)
+
+    def leave(self) -> None:
+        def work() -> None:
+            moment = time.time()
+            self._write(self._settled(moment), moment)
+            self._execute("DELETE FROM holders WHERE holder = ?", (self.holder,))
+
+        self._atomically(work)
+
+    def mark(self, name: str) -> None:
+        self._atomically(lambda: self._execute(_MARK, (name,)))
+
+    def marked(self, name: str) -> int:
+        with _told():
+            row = self._execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def prune(self, now: float | None = None) -> int:
+        past = (int(time.time() if now is None else now) - _KEPT,)
+
+        def work() -> int:
+            self._execute("DELETE FROM holders WHERE beat < ?", past)
+            return self._execute(_PAST, past).rowcount
+
+        return self._atomically(work)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _settle_all(self, now: float | None = None) -> None:
+        def work() -> None:
+            moment = time.time() if now is None else now
+            self._write(self._settled(moment), moment)
+
+        self._atomically(work)
+
+    def _settle_soon(self) -> None:
+        self._is_due = False
+        try:
+            if self._ended:
+                self._settle_all()
+        except StoreAway as error:
+            # The next reservation or beat does it.
+            _log.warning("Calls that ended are not settled yet: %s", error)
+
+    def _settled(self, now: float) -> dict[int, Sheet]:
+        """Settles the calls that have ended; gives the sheets that are to be written."""
+        sheets: dict[int, Sheet] = {}
+        self._settling = len(self._ended)
+        for owner, hold, ends in self._ended:
+            held = hold is not None and self._execute(_UNHOLD, hold[1:3]).rowcount == 1
+            sheet = sheets.get(owner)
+            if sheet is None:
+                sheet = sheets[owner] = self._sheet(owner)
+            counters.settle(sheet, ends, now, held=held)
+        return sheets
+
+    def _sheet(self, owner: int) -> Sheet:
+        row = self._execute(_READ, (owner,)).fetchone()
+        return orjson.loads(row[0]) if row else {}
+
+    def _write(self, sheets: Mapping[int, Sheet], now: float) -> None:
+        for owner, sheet in sheets.items():
+            self._execute(_WRITE, (owner, orjson.dumps(sheet), int(now)))
+
+    def _hold(self, owner: int, amounts: tuple[tuple[Limit, int], ...], now: float) -> Hold:
+        hold = Hold(owner, self.holder, next(self._numbers), amounts)
+        kept = orjson.dumps({limit.name: amount for limit, amount in amounts})
+        self._execute(_HOLD, (hold.holder, hold.number, owner, kept))
+        if not self._has_beaten:
+            self._beat(now)
+        return hold
+
+    def _beat(self, now: float) -> None:
+        self._execute(_BEAT, (self.holder, now))
+        self._has_beaten = True
+
+    def _atomically(self, work: Callable[[], _Result]) -> _Result:
+        """Does the work in a transaction; nothing else runs in this worker meanwhile."""
+        try:
+            self._begin()
+            self._settling = 0
+            try:
+                result = work()
+                self._execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise StoreAway(str(error)) from error
+        del self._ended[: self._settling]
+        return result
+
+    def _begin(self) -> None:
+        for tries in range(_BUSY_TRIES):
+            try:
+                self._execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                busy = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+                if error.sqlite_errorcode & 0xFF not in busy or tries == _BUSY_TRIES - 1:
+                    raise
+                time.sleep(0.001 * (tries + 1))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tells SQLite's failures as StoreAway."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreAway(str(error)) from error

@@ -1,0 +1,185 @@
+"""Pages of the request log, the newest first; a page reads a bounded number of its rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, and_, or_, select
+
+from gateway.store.engine import database_answers
+from gateway.store.models import RequestBody, RequestLog
+
+LOOKED_AT = 5_000
+"""Rows that one page looks at, at most: what no index knows is searched for among them."""
+_AT_ONCE = 500
+_LOG = RequestLog.__table__.c
+# An index begins with each of these and goes on with the time; the first that is asked for leads.
+_LEADING = ("client_id", "error_code", "model", "status")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """A row of the log as a list of them shows it; `None` is what is not known."""
+
+    request_id: str
+    started_at: datetime
+    client_name: str | None
+    provider: str | None
+    model: str | None
+    status: int
+    error_code: str | None
+    streamed: bool
+    total_ms: float
+    input_tokens: int | None
+    output_tokens: int | None
+    estimated: bool
+
+
+def latest_requests(engine: Engine, limit: int) -> list[LoggedRequest]:
+    """The newest first; the cost does not grow with the log."""
+    with database_answers(), engine.connect() as connection:
+        rows = connection.execute(_NEWEST.limit(limit)).mappings()
+        return [_logged(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: after the row of this moment and id."""
+
+    started_at: int
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`following` is None at the end of the log. A page may be short, or even empty, before it:
+    as many rows were looked at as one page may."""
+
+    rows: list[dict[str, Any]]
+    following: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """`equal`: columns and what they should hold. Moments are milliseconds, `until` excluded."""
+
+    equal: Mapping[str, Any]
+    since: int | None = None
+    until: int | None = None
+
+    def page(
+        self,
+        engine: Engine,
+        limit: int,
+        after: Place | None = None,
+        looked_at: int = LOOKED_AT,
+    ) -> Page:
+        with database_answers(), engine.connect() as connection:
+            return self._page(connection, limit, looked_at, after)
+
+    def all(self, engine: Engine, looked_at: int = LOOKED_AT) -> Iterator[dict[str, Any]]:
+        """Every row, read in portions, so that neither memory nor the database is held up."""
+        page = self.page(engine, _AT_ONCE, None, looked_at)
+        yield from page.rows
+        while page.following is not None:
+            page = self.page(engine, _AT_ONCE, page.following, looked_at)
+            yield from page.rows
+
+    def _page(
+        self, connection: Connection, limit: int, looked_at: int, after: Place | None
+    ) -> Page:
+        wanted = self._seen(after)
+        if others := self._others():
+            seen = wanted.limit(looked_at).subquery()
+            rest = [seen.c[name] == value for name, value in others]
+            order = (seen.c.started_at.desc(), seen.c.id.desc())
+            wanted = select(seen).where(*rest).order_by(*order)
+        rows = [dict(row) for row in connection.execute(wanted.limit(limit + 1)).mappings()]
+        if len(rows) > limit:
+            last = rows[limit - 1]
+            return Page(rows[:limit], Place(last["started_at"], last["id"]))
+        return Page(rows, self._end(connection, looked_at, after) if others else None)
+
+    def _end(self, connection: Connection, looked_at: int, after: Place | None) -> Place | None:
+        """The last row that was looked at, if there may be more behind it."""
+        ends = self._seen(after).with_only_columns(_LOG.started_at, _LOG.id)
+        last = connection.execute(ends.offset(looked_at - 1).limit(1)).first()
+        return None if last is None else Place(*last)
+
+    def _seen(self, after: Place | None) -> Any:
+        leading = self._leading()
+        conditions = [] if leading is None else [_LOG[leading] == self.equal[leading]]
+        conditions += _partial(leading)
+        if self.since is not None:
+            conditions.append(_LOG.started_at >= self.since)
+        if self.until is not None:
+            conditions.append(_LOG.started_at < self.until)
+        if after is not None:
+            conditions.append(_behind(after))
+        order = (_LOG.started_at.desc(), _LOG.id.desc())
+        return select(RequestLog.__table__).where(*conditions).order_by(*order)
+
+    def _leading(self) -> str | None:
+        return next((name for name in _LEADING if _is_indexed(name, self.equal)), None)
+
+    def _others(self) -> list[tuple[str, Any]]:
+        leading = self._leading()
+        return [(name, value) for name, value in self.equal.items() if name != leading]
+
+
+def find_request(engine: Engine, request_id: str) -> dict[str, Any] | None:
+    """The whole row, with `question` and `answer` where they were kept."""
+    query = (
+        select(RequestLog.__table__, RequestBody.question, RequestBody.answer, RequestBody.kept)
+        .outerjoin(RequestBody, RequestBody.request_id == RequestLog.request_id)
+        .where(RequestLog.request_id == request_id)
+    )
+    with database_answers(), engine.connect() as connection:
+        row = connection.execute(query).mappings().first()
+        return None if row is None else dict(row)
+
+
+def _is_indexed(name: str, equal: Mapping[str, Any]) -> bool:
+    return name in equal and not (name == "status" and equal[name] == 200)
+
+
+def _partial(leading: str | None) -> list[ColumnElement[bool]]:
+    """What the index of few rows says of itself, or the database does not think of using it."""
+    if leading == "error_code":
+        return [_LOG.error_code.is_not(None)]
+    return [_LOG.status != 200] if leading == "status" else []
+
+
+def _behind(place: Place) -> ColumnElement[bool]:
+    # The first part alone lets the index begin at the right place.
+    return and_(
+        _LOG.started_at <= place.started_at,
+        or_(_LOG.started_at < place.started_at, _LOG.id < place.id),
+    )
+
+
+_NEWEST = select(
+    RequestLog.request_id,
+    RequestLog.started_at,
+    RequestLog.client_name,
+    RequestLog.provider,
+    # A call that failed early never got as far as a model of its own.
+    RequestLog.model,
+    RequestLog.model_asked,
+    RequestLog.status,
+    RequestLog.error_code,
+    RequestLog.streamed,
+    RequestLog.total_ms,
+    RequestLog.input_tokens,
+    RequestLog.output_tokens,
+    RequestLog.estimated,
+).order_by(RequestLog.started_at.desc())
+
+
+def _logged(row: RowMapping) -> LoggedRequest:
+    values = dict(row)
+    asked = values.pop("model_asked")
+    values["model"] = values["model"] or asked
+    values["started_at"] = datetime.fromtimestamp(values["started_at"] / 1000, UTC)
+    return LoggedRequest(**values)

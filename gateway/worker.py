@@ -1,0 +1,116 @@
+"""gunicorn's gevent worker, made cheaper for small answers: head and body go out at once."""
+
+import socket
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from gevent import GreenletExit
+from gunicorn.http import wsgi
+from gunicorn.workers.ggevent import GeventWorker
+
+
+class Joined(wsgi.Response):  # type: ignore[misc]
+    """An answer whose head waits for what is written next; nothing waits when `write` is over."""
+
+    headers_sent: bool
+    is_last = False
+    """What is written next is the end of the body."""
+    _waiting = b""
+    _ended = False
+
+    def send_headers(self) -> None:
+        if self.headers_sent:
+            return
+        lines = (*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers))
+        self._waiting = "".join((*lines, "\r\n")).encode("latin-1")
+        self.headers_sent = True
+
+    def write(self, arg: bytes) -> None:
+        super().write(arg)
+        self._send(b"")
+
+    def close(self) -> None:
+        self.send_headers()
+        self._send(b"0\r\n\r\n" if self.chunked and not self._ended else b"")
+
+    def _emit_body(self, data: bytes) -> None:
+        if not self.chunked:
+            return self._send(data)
+        self._ended = self.is_last
+        end = b"0\r\n\r\n" if self.is_last else b""
+        self._send(b"%X\r\n%b\r\n%b" % (len(data), data, end))
+
+    def _send(self, data: bytes) -> None:
+        waiting, self._waiting = self._waiting, b""
+        if waiting or data:
+            self.sock.sendall(waiting + data if waiting else data)
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    alive: bool
+
+    def init_process(self) -> None:
+        # gunicorn looks a setting up in its table each time, and a request asks for dozens.
+        settings: Any = self.cfg
+        vars(settings).update({name: one.get() for name, one in settings.settings.items()})
+        super().init_process()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        """Raises StopIteration when the connection is to end."""
+        with suppress(GreenletExit, SystemExit):
+            self._handle(listener_name, req, sock, addr)
+
+    def _handle(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
+        began = datetime.now()
+        environ: dict[str, Any] = {}
+        response: Any = None
+        try:
+            self.cfg.pre_request(self, req)
+            response, environ = wsgi.create(
+                req, sock, addr, listener_name, self.cfg, response_class=Joined
+            )
+            environ["wsgi.multithread"] = True
+            self._count(response)
+            self._answer(response, req, environ, began)
+        except OSError:
+            raise
+        except (Exception, SystemExit):
+            if response is None or not response.headers_sent:
+                raise
+            # What has begun cannot become an error page any more.
+            self.log.exception("Error handling request")
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+                sock.close()
+            raise StopIteration from None
+        finally:
+            self._tell_hook(req, environ, response)
+        if response.should_close():
+            raise StopIteration
+
+    def _count(self, response: Joined) -> None:
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        if not self.alive or not self.cfg.keepalive:
+            response.force_close()
+
+    def _answer(self, response: Joined, req: Any, environ: dict[str, Any], began: datetime) -> None:
+        blocks = self.wsgi(environ, response.start_response)
+        try:
+            for block in blocks:
+                response.is_last = getattr(blocks, "over", False)
+                response.write(block)
+            response.close()
+        finally:
+            self.log.access(response, req, environ, datetime.now() - began)
+            if hasattr(blocks, "close"):
+                blocks.close()
+
+    def _tell_hook(self, req: Any, environ: dict[str, Any], response: Any) -> None:
+        try:
+            self.cfg.post_request(self, req, environ, response)
+        except Exception:
+            self.log.exception("Exception in post_request hook")

@@ -1,0 +1,1 @@
+"""Coding agents that people use, at work through the gateway."""

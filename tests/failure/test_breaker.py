@@ -1,0 +1,136 @@
+"""A target that keeps failing is passed over while there is another, and comes back by itself."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.failure.caller import QUESTION, STREAMED
+from tests.running import Answered, Running
+from tests.upstream import Answer, Json, Sse, Upstream, chunks, completion, failure
+
+PAUSE = 0.5
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[Upstream]:
+    with Upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+def sparing(tmp_path_factory: pytest.TempPathFactory, other: Upstream) -> Iterator[Running]:
+    """A gateway whose breaker opens after three failures, and which knows one more vendor."""
+    settings = {
+        "upstream": {"max_retries": 0, "first_byte_timeout": 0.2, "idle_timeout": 0.2},
+        "breaker": {"failures": 3, "pause": PAUSE},
+        "providers": {"openai": {"api_key": "key-of-openai", "base_url": other.base_url}},
+    }
+    with Running(tmp_path_factory.mktemp("sparing"), settings) as running:
+        yield running
+
+
+@pytest.fixture
+def key(sparing: Running, upstream: Upstream, other: Upstream) -> Iterator[str]:
+    """Of a client whose own vendor is `upstream`, and whose fallback is `other`."""
+    other.always(Json(completion("from the other")))
+    yield _client(sparing, upstream, fallback_models=["openai/spare"])
+    other.clear()
+
+
+def _client(sparing: Running, upstream: Upstream, **fields: Any) -> str:
+    own = {"provider_base_url": upstream.base_url, "provider_api_key": "key-of-own"}
+    return sparing.client(provider="openai-compatible", **own, **fields)
+
+
+def _noted(sparing: Running, answer: Answered) -> list[dict[str, Any]]:
+    (row,) = sparing.rows(1, request_id=answer.headers["x-request-id"])
+    return list(json.loads(row["attempt_log"] or "[]"))
+
+
+BROKEN: list[Answer] = [
+    failure(500, "no"),
+    failure(503, "no"),
+    Json(completion(), head_delay=5),
+    Json(b"rubbish"),
+    Json(completion(), reset="before-head"),
+]
+
+
+@pytest.mark.parametrize("broken", BROKEN, ids=["500", "503", "slow", "rubbish", "reset"])
+def test_what_keeps_failing_is_passed_over_and_said(
+    sparing: Running, upstream: Upstream, key: str, broken: Answer
+) -> None:
+    upstream.always(broken)
+    answers = [sparing.chat(key, QUESTION) for _ in range(5)]
+    assert {answer.status for answer in answers} == {200}
+    assert len(upstream.requests) == 3
+    first, last = _noted(sparing, answers[0]), _noted(sparing, answers[-1])
+    assert [one.get("provider") for one in first] == ["openai-compatible"]
+    assert last == [{"skipped": f"openai-compatible/{QUESTION['model']} keeps failing"}]
+    assert answers[-1].headers["x-gateway-attempts"] == "1"
+    assert answers[-1].headers["x-gateway-provider"] == "openai"
+
+
+def test_one_call_tries_it_again_after_a_while(
+    sparing: Running, upstream: Upstream, key: str
+) -> None:
+    upstream.always(failure(500, "no"))
+    for _ in range(3):
+        sparing.chat(key, QUESTION)
+    open_ones = sparing.metric("ai_gateway_breaker_open", provider="openai-compatible")
+    time.sleep(PAUSE + 0.1)
+    for _ in range(3):
+        sparing.chat(key, QUESTION)
+    assert len(upstream.requests) == 4
+    upstream.always(Json(completion("back")))
+    time.sleep(PAUSE + 0.1)
+    said = [sparing.chat(key, QUESTION).json["choices"][0]["message"]["content"] for _ in range(3)]
+    assert said == ["back"] * 3
+    closed = sparing.metric("ai_gateway_breaker_open", provider="openai-compatible")
+    assert closed == open_ones - 1
+
+
+def test_the_last_target_is_always_asked(sparing: Running, upstream: Upstream) -> None:
+    upstream.always(failure(500, "no"))
+    alone = _client(sparing, upstream)
+    assert [sparing.chat(alone, QUESTION).status for _ in range(6)] == [502] * 6
+    assert len(upstream.requests) == 6
+
+
+def test_of_two_that_fail_the_last_is_asked(
+    sparing: Running, upstream: Upstream, other: Upstream, key: str
+) -> None:
+    upstream.always(failure(500, "no"))
+    other.always(failure(500, "no either"))
+    answers = [sparing.chat(key, {**QUESTION, "model": "both fail"}) for _ in range(6)]
+    assert {answer.status for answer in answers} == {502}
+    assert len(upstream.requests) == 3
+    assert len(other.requests) == 6
+    other.always(Json(completion()))  # so that it is well again for those that come after
+    assert sparing.chat(key, QUESTION).status == 200
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [failure(400, "wrong"), failure(401, "no such key"), failure(429, "slow down")],
+    ids=["400", "401", "429"],
+)
+def test_refusals_open_nothing(
+    sparing: Running, upstream: Upstream, key: str, refusal: Answer
+) -> None:
+    upstream.always(refusal)
+    for _ in range(5):
+        sparing.chat(key, QUESTION)
+    assert len(upstream.requests) == 5
+
+
+def test_streams_that_break_off_count(sparing: Running, upstream: Upstream, key: str) -> None:
+    upstream.always(Sse(chunks(["a", "b"]), truncate=2))
+    for _ in range(3):
+        assert b"error" in sparing.chat(key, STREAMED).body
+    assert len(upstream.requests) == 3
+    assert sparing.chat(key, QUESTION).headers["x-gateway-provider"] == "openai"
+    assert len(upstream.requests) == 3

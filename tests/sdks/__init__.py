@@ -1,0 +1,1 @@
+"""What others built, each in an environment of its own, as clients and as judges."""
