@@ -20,6 +20,10 @@ class McpFailure(Exception):
     """What is amiss with a server, in words that hold nothing of its keys."""
 
 
+class McpUnreachable(McpFailure):
+    """Its text names the server's address, which is for administrators alone."""
+
+
 class McpTimeout(McpFailure):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"it did not answer within {seconds:g} s")
@@ -83,7 +87,7 @@ class Wire:
         except Silence:
             raise McpTimeout(seconds) from None
         except UpstreamError as error:
-            raise McpFailure(error.message) from None
+            raise McpUnreachable(error.message) from None
         if "error" in reply:
             raise McpError(reply["error"], answer.status)
         return reply.get("result"), found
@@ -109,7 +113,7 @@ class Wire:
         except Silence:
             raise McpTimeout(seconds) from None
         except UpstreamError as error:
-            raise McpFailure(error.message) from None
+            raise McpUnreachable(error.message) from None
 
     def _send(self, method: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         # A kept connection that turns out to be closed is asked anew, and a tool would run twice.

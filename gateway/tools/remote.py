@@ -15,11 +15,11 @@ from gateway.config import McpServer as Settings
 from gateway.tools.function import ToolFailed
 from gateway.tools.mcp import McpClient, RemoteTool
 from gateway.tools.mcp_content import outcome_of
-from gateway.tools.mcp_wire import McpFailure
+from gateway.tools.mcp_wire import McpFailure, McpUnreachable
 from gateway.tools.result import Outcome
 from gateway.upstream import Upstream
 
-FRESH_SECONDS = 300.0
+FRESH_SECONDS = 60.0
 _RETRIED_AFTER = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _LIST_SECONDS = 10.0
 _LONGEST = 64
@@ -93,6 +93,9 @@ class ToolServer:
         """Raises ToolFailed."""
         try:
             result = self._client.call(name, arguments, seconds)
+        except McpUnreachable:
+            self._due_at = 0.0  # its health is looked at soon
+            raise ToolFailed("The tool's server cannot be reached, or broke off.") from None
         except McpFailure as failure:
             raise ToolFailed(f"The tool's server failed: {failure}.") from None
         if self.health.error:

@@ -60,7 +60,8 @@ def _text(page: Page) -> str:
 
 
 def _readable(body: bytes, charset: str | None) -> str:
-    from inscriptis import Inscriptis, ParserConfig
+    from inscriptis import Inscriptis
+    from inscriptis.model.config import ParserConfig
     from lxml import etree, html
 
     try:

@@ -190,7 +190,8 @@ def test_what_is_too_long_for_a_model_goes_to_the_next(
 
 def test_what_a_vendor_cannot_honour_goes_to_the_next(router: Running, upstream: Upstream) -> None:
     key = _key(router, upstream, "ollama")
-    answer = _ask(router, key, CHAT, {**PLAIN, "n": 2})
+    answer = _ask(router, key, CHAT, {**PLAIN, "parallel_tool_calls": False})
     assert answer.headers["x-gateway-provider"] == "groq"
     (noted,) = _noted(router, answer)
-    assert noted["skipped"].startswith("ollama/deepseek-chat: Ollama cannot honour `n`")
+    refusal = "ollama/deepseek-chat: Ollama cannot honour `parallel_tool_calls`"
+    assert noted["skipped"].startswith(refusal)

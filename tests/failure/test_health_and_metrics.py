@@ -90,6 +90,8 @@ class TestMetrics:
     def test_have_these_names_and_no_others(self, four: Running, upstream: Upstream) -> None:
         upstream.always([failure(500), Sse(chunks(usage=True))])
         assert four.chat(client_of(four, upstream), STREAMED).status == 200
+        counted = "ai_gateway_time_to_first_token_seconds_count"
+        four.wait_until(lambda: four.metric(counted) > 0, "the call to be counted")
         answer = four.call("GET", "/metrics")
         assert answer.status == 200
         assert answer.headers["content-type"].startswith("text/plain; version=")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from gateway.config import Fetch, Tools
+from gateway.config import ROOT, Fetch, Tools
 from gateway.config import Upstream as UpstreamSettings
 from gateway.fetcher import Fetcher
 from gateway.tools.modules import load
@@ -19,6 +19,7 @@ from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
 OWN = "tests/tools/own_tools.py"
+DOCUMENT = (ROOT / "docs" / "tools.md").read_text()
 
 
 def toolbox(stored: list[str] | None = None, **fields: Any) -> Toolbox:
@@ -242,3 +243,23 @@ def test_a_name_that_is_taken_stays_with_its_first(tmp_path: Path) -> None:
     file = tmp_path / "own.py"
     file.write_text("from gateway.tools import tool\n\n@tool\ndef uuid() -> str:\n    'x'\n")
     assert toolbox(modules=[str(file)]).tools()["uuid"].source == "built-in"
+
+
+# The document.
+
+
+def test_the_document_names_every_tool_and_argument() -> None:
+    rows = {line for line in DOCUMENT.splitlines() if line.startswith("| `")}
+    for tool in toolbox().tools().values():
+        (row,) = (row for row in rows if f"`{tool.name}`" in row.split("|")[1])
+        assert tool.definition.schema is not None
+        assert all(f"`{name}`" in row for name in tool.definition.schema["properties"])
+
+
+def test_the_example_of_the_document_works(tmp_path: Path) -> None:
+    file = tmp_path / "shop.py"
+    file.write_text(DOCUMENT.partition("```python\n")[2].partition("```")[0])
+    box = toolbox(modules=[str(file)])
+    assert box.run("stock", '{"article": "B-2", "store": "south"}').text == (
+        '{"article": "B-2", "pieces": 0, "store": "south"}'
+    )
