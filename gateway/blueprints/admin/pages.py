@@ -5,7 +5,14 @@ from http import HTTPStatus
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin import READING, check_write, dashboard, session, signed_in
+from gateway.blueprints.admin import (
+    READING,
+    check_write,
+    clients_pages,
+    dashboard,
+    session,
+    signed_in,
+)
 from gateway.blueprints.admin.navigation import navigation
 from gateway.errors import GatewayError
 from gateway.extensions import csrf
@@ -42,7 +49,7 @@ def home() -> ResponseReturnValue:
     return redirect(url_for("pages.inside.dashboard.show"))
 
 
-for part in (dashboard.bp,):
+for part in (dashboard.bp, clients_pages.bp):
     inside.register_blueprint(part)
 for part in (session.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")
