@@ -3,14 +3,14 @@
 import hmac
 import time
 
-from flask import request
+from flask import g, request
 from flask import session as cookie  # a module here is named session
 from limits import RateLimitItemPerMinute
 
 from gateway.context import current_gateway
 from gateway.errors import Forbidden, RateLimited, Unauthenticated
 from gateway.extensions import limiter
-from gateway.store import admins
+from gateway.store import admins, audit
 from gateway.store.admins import Admin
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -21,6 +21,7 @@ def guard_api() -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":  # a proxy in front may have use for another scheme
         _check_token(token.strip())
+        g.admin = None
         return
     admin = signed_in()
     if admin is None:
@@ -29,8 +30,15 @@ def guard_api() -> None:
             code="admin_sign_in_required",
             headers={"www-authenticate": "Bearer"},
         )
+    g.admin = admin
     if request.method not in READING:
         check_write(admin)
+
+
+def acting() -> str:
+    """Who the audit log says this is: the signed-in admin, or `token`."""
+    admin: Admin | None = g.admin
+    return admin.username if admin else audit.TOKEN
 
 
 def signed_in() -> Admin | None:

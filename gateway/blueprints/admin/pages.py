@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import (
     READING,
+    audit_pages,
     check_write,
     clients_pages,
     dashboard,
@@ -49,7 +50,7 @@ def home() -> ResponseReturnValue:
     return redirect(url_for("pages.inside.dashboard.show"))
 
 
-for part in (dashboard.bp, clients_pages.bp):
+for part in (dashboard.bp, clients_pages.bp, audit_pages.bp):
     inside.register_blueprint(part)
 for part in (session.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")
