@@ -62,10 +62,14 @@ def sign_in(admin: Admin) -> None:
 
 def check_write(admin: Admin) -> None:
     """Raises Forbidden for another site's page, and for a viewer."""
-    if not same_origin():
-        raise Forbidden("Another site's page asked for this.", code="cross_site_request")
+    check_origin()
     if admin.role != "admin":
         raise Forbidden("A viewer may not change anything.", code="admin_role_required")
+
+
+def check_origin() -> None:
+    if not same_origin():
+        raise Forbidden("Another site's page asked for this.", code="cross_site_request")
 
 
 def same_origin() -> bool:
