@@ -4,7 +4,7 @@ from flask_wtf import FlaskForm
 from wtforms import Form, PasswordField, SelectField, StringField, ValidationError
 from wtforms.validators import EqualTo, InputRequired, Length
 
-from gateway.store.admins import ROLES
+from gateway.store.admins import ROLES, VIEWER
 
 SHORTEST, LONGEST = 12, 1000
 _NEEDED = InputRequired("This is required.")
@@ -40,7 +40,9 @@ class OwnPasswordForm(PasswordForm):
 class AdminForm(PasswordForm):
     field_order = ("username", "role", "password", "again")
     username = StringField("User name", validators=_NAME)
-    role = SelectField("Role", choices=ROLES, description="A viewer reads, and changes nothing.")
+    role = SelectField(
+        "Role", choices=ROLES, default=VIEWER, description="A viewer reads, and changes nothing."
+    )
 
 
 class SetUpForm(PasswordForm):
