@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.blueprints.browser import PASSWORD
@@ -22,6 +23,7 @@ PAGES = (
     "account",
     "nothing",
 )
+Theme = Literal["light", "dark"]
 QUESTION = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
 
 
@@ -144,6 +146,16 @@ def test_a_page_is_whole_at_every_width(admin: Admin, name: str, size: tuple[int
     expect(admin.page.get_by_role("heading", level=1)).to_be_visible()
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert admin.page.evaluate(wide) == 0
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_serious(admin: Admin, name: str, theme: Theme) -> None:
+    admin.page.emulate_media(color_scheme=theme)
+    admin.go(name)
+    found = Axe().run(admin.page).response["violations"]
+    grave = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == []
 
 
 def ask(admin: Admin, key: str) -> int:
