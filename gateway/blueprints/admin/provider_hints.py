@@ -28,7 +28,7 @@ def _hint(provider: Provider, ways: Ways) -> Hint:
     return Hint(
         provider.id,
         provider.title,
-        address,
+        "" if provider.id == "demo" else address,
         _address(provider, address),
         _key(provider, has_own=bool(own and own.api_key)),
         f"For example {', '.join(provider.models)}." if provider.models else "",
