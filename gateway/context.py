@@ -8,6 +8,7 @@ from typing import Any, cast
 import gevent
 from flask import current_app
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.local import LocalProxy
 
 from gateway.breaker import Breaker
@@ -31,6 +32,7 @@ from gateway.upstream import Upstream
 
 _CHANGES_EVERY = 0.4
 _METRICS_EVERY = 0.25
+_FORESEEN_EVERY = 15.0
 _PRUNE_EVERY = 600.0
 _IDLE_SECONDS = 15.0
 _log = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ class Gateway:
             self.ledger.run,
             self.shared.keep,
             self._watch_changes,
+            self._foresee,
             self._watch_hangups,
             self._flush_metrics,
             self._prune,
@@ -100,6 +103,19 @@ class Gateway:
                 self._forget()
             seen = now
             time.sleep(_CHANGES_EVERY)
+
+    def _foresee(self) -> None:
+        """Knows all clients, not only those that have called here, should the database go away."""
+        known = None
+        while True:
+            try:
+                now = self.shared.sequence()
+                if now != known:
+                    self.clients.foresee()
+                    known = now
+            except (StoreAway, SQLAlchemyError):
+                pass  # the next turn will do
+            time.sleep(_FORESEEN_EVERY)
 
     def _watch_hangups(self) -> None:
         while True:

@@ -67,9 +67,13 @@ def in_dialect(
         include_usage=True,
         dialect=dialect,
         wrapped=wrapped,
-        one_call=dialect in PARALLEL and chat.parallel_tool_calls is False,
+        one_call=chat.parallel_tool_calls is False and not _takes_one_call(dialect, accepts),
     )
     return said, tuple(written.dropped)
+
+
+def _takes_one_call(dialect: str, accepts: Accepts) -> bool:
+    return accepts.one_call if dialect == "openai" else dialect not in PARALLEL
 
 
 def read_chat(request: ChatRequest) -> Chat:
