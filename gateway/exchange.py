@@ -239,9 +239,11 @@ def _from_targets(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     """The first answer that a target gives, in their order."""
     client, call = exchange.client, exchange.call
     assert client is not None and call is not None
-    call.read(request)
-    exchange.memory = Memory(exchange.gateway.states, client.id)
     way = route(client, request.model, exchange.gateway.ways)
+    exchange.memory = Memory(exchange.gateway.states, client.id)
+    if any(request.dialect not in target.provider.speaks for target in way.targets):
+        exchange.memory.look_back(request)  # what it goes on with is input, too
+    call.read(request)
     targets, unfit = fitting(way.targets, request, exchange.gateway.prices)
     exchange.attempt_log += [{"skipped": reason} for reason in (*way.skipped, *unfit)]
     failure: GatewayError | None = None

@@ -50,7 +50,7 @@ def in_dialect(
     """
     if request.dialect == dialect:
         return request, ()
-    chat = _read(request)
+    chat = read_question(request)
     if restore is not None:
         restore(chat)
     takes_custom_tools = dialect == "openai" and accepts.custom_tools
@@ -72,7 +72,8 @@ def in_dialect(
     return said, tuple(written.dropped)
 
 
-def _read(request: ChatRequest) -> Chat:
+def read_question(request: ChatRequest) -> Chat:
+    """The question, with the conversation that it goes on with. Raises BadRequest."""
     if request.earlier is not None:
         return responses.read_chat(request.body, request.earlier)
     return DIALECTS[request.dialect].read_chat(request.body)
