@@ -44,6 +44,7 @@ from gateway.telemetry import Ended
 from gateway.upstream import Answer, Silence, read_whole
 
 SILENCE = b""
+_REASON_SIZE = 300
 _log = logging.getLogger(__name__)
 
 
@@ -323,6 +324,7 @@ def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamErro
             "model": target.model,
             "status": error.status,
             "code": code,
+            "message": error.message[:_REASON_SIZE],
             "after_ms": round(exchange.elapsed() * 1000),
         }
     )
