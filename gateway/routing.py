@@ -8,7 +8,6 @@ from gateway.providers import Ways
 from gateway.providers.base import Credentials, Provider, Target
 from gateway.store.clients import Client
 
-
 _LONGEST_NAME = 255
 """Of a model: it goes into headers, metrics and a column of the log."""
 
