@@ -8,6 +8,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
+from gateway.chat import ChatRequest
+
 PER_IMAGE = 2_000
 PER_PAGE = 3_000
 PER_MINUTE = {"audio": 2_000, "video": 20_000}
@@ -48,6 +52,14 @@ def text_tokens(text: bytes) -> int:
         return -(-len(text) // 3)
     other = len(text.translate(None, _ASCII))
     return -(-(len(text) - other) // 3) + -(-other // 2)
+
+
+def question_tokens(request: ChatRequest) -> int:
+    """The tokens of a question, those of the conversation that it goes on with included."""
+    tokens = input_tokens(request.raw, request.body)
+    if request.earlier is not None:
+        tokens += input_tokens(orjson.dumps(request.earlier), request.earlier)
+    return tokens
 
 
 def input_tokens(raw: bytes, body: Any) -> int:

@@ -38,7 +38,7 @@ from gateway.providers.failures import judge_inside
 from gateway.question import Fetches, question_for
 from gateway.record import CHARS_PER_TOKEN, NOTHING, Spent, row, spent
 from gateway.rounds import Rounds, rounds_of
-from gateway.routing import route
+from gateway.routing import Route, route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
 from gateway.store.spool import Body
@@ -46,6 +46,7 @@ from gateway.telemetry import Ended
 from gateway.upstream import Answer, Silence, read_whole
 
 SILENCE = b""
+_REASON_SIZE = 300
 _log = logging.getLogger(__name__)
 
 
@@ -265,15 +266,18 @@ def _answered(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     """The answer to a question, in as many rounds as the gateway's tools need."""
     gateway, client, call = exchange.gateway, exchange.client, exchange.call
     assert client is not None and call is not None
-    call.read(request)
+    way = route(client, request.model, gateway.ways)
     memory = exchange.memory = Memory(gateway.states, client.id)
+    if any(request.dialect not in target.provider.speaks for target in way.targets):
+        memory.look_back(request)  # what it goes on with is input, too
+    call.read(request)
     rounds = exchange.rounds = rounds_of(client, request, gateway.toolbox, memory)
     if rounds is None:
-        yield from _from_targets(exchange, client, request)
+        yield from _from_targets(exchange, client, request, way)
         return
     while True:
         request = exchange.request = rounds.next()
-        yield from _from_targets(exchange, client, request)
+        yield from _from_targets(exchange, client, request, way)
         _round_over(exchange, call, rounds)
         if rounds.turn.own and not rounds.is_last:
             yield from _tools_run(exchange, rounds)
@@ -307,9 +311,10 @@ def _tools_run(exchange: Exchange, rounds: Rounds) -> Iterator[bytes]:
         job.kill(block=False)
 
 
-def _from_targets(exchange: Exchange, client: Client, request: ChatRequest) -> Iterator[bytes]:
+def _from_targets(
+    exchange: Exchange, client: Client, request: ChatRequest, way: Route
+) -> Iterator[bytes]:
     """The first answer that a target gives, in their order."""
-    way = route(client, request.model, exchange.gateway.ways)
     targets, unfit = fitting(way.targets, request, exchange.gateway.prices)
     exchange.attempt_log += [{"skipped": reason} for reason in (*way.skipped, *unfit)]
     failure: GatewayError | None = None
@@ -389,6 +394,7 @@ def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamErro
             "model": target.model,
             "status": error.status,
             "code": code,
+            "message": error.message[:_REASON_SIZE],
             "after_ms": round(exchange.elapsed() * 1000),
         }
     )

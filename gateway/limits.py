@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 from gateway.chat import ChatRequest, Usage
 from gateway.dialects.asked import asked_output
 from gateway.errors import BadRequest, Forbidden, RateLimited
-from gateway.estimate import input_tokens, text_tokens
+from gateway.estimate import question_tokens, text_tokens
 from gateway.store.clients import Client
 from gateway.store.counters import (
     DAY,
@@ -230,7 +230,7 @@ class Call:
         if most is None and not (self._plan.tokens or self._plan.money):
             return
         prompt = self._client.system_prompt or ""
-        self._input = input_tokens(request.raw, request.body) + text_tokens(prompt.encode())
+        self._input = question_tokens(request) + text_tokens(prompt.encode())
         if most is not None and self._input > most and request.kind != "count":
             self.refused = True
             if self._counted:
@@ -267,7 +267,7 @@ class Call:
         if any(charge.unit for charge in charges):
             size = prices.limits_of(provider_id, model).max_output if prices else None
             asked, answers = asked_output(request.dialect, request.body)
-            most = (asked, client.max_output_tokens, size, default_output)
+            most = (asked or default_output, client.max_output_tokens, size)
             wanted = answers * min(one for one in most if one is not None)
         if charges:
             units = self._take(charges, wanted, min(wanted, LEAST_OUTPUT * answers))

@@ -214,7 +214,10 @@ class TestAReservation:
             ({"max_output_tokens": 250}, {"max_tokens": 300}, None, 250),
             ({"max_output_tokens": 250}, {}, None, 250),
             ({}, {}, 1000, 1000),
-            ({}, {"max_tokens": 9000}, None, 4096),
+            ({}, {"max_tokens": 9000}, None, 9000),
+            ({}, {"max_tokens": 9000}, 8192, 8192),
+            ({"max_output_tokens": 8000}, {"max_tokens": 9000}, None, 8000),
+            ({"max_output_tokens": 8000}, {}, None, 4096),
             ({"quota_output_tokens_day": 77}, {"max_tokens": 300}, None, 77),
         ],
     )

@@ -78,7 +78,9 @@ def _check_token(given: str) -> None:
     if not (hmac.compare_digest(given.encode(), expected.encode()) and expected):
         _count_failure()
         raise Unauthenticated(
-            "This is not the admin token.",
+            "This is not the admin token."
+            if expected
+            else "No admin token is set: start the gateway with GATEWAY_ADMIN_TOKEN.",
             code="invalid_admin_token",
             headers={"www-authenticate": "Bearer"},
         )
