@@ -160,7 +160,7 @@ class Exchange:
         used = spent(self, self.gateway.prices)
         try:
             if self.call is not None:
-                self.call.end(used.consumed)
+                self.call.end(used.consumed, used.cost)
         finally:  # a worker that is ending may interrupt even this
             self._record(seconds, used)
 
