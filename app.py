@@ -1,6 +1,6 @@
 """create_app: joins the parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from flask import Flask, Request, Response, render_template, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import Rule
 
 from gateway import commands, config
 from gateway.blueprints import BLUEPRINTS
@@ -37,16 +38,46 @@ from gateway.telemetry import Metrics, configure_logging
 from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
+_DOORS = ("openai_api.", "anthropic_api.")
+
 
 class App(Flask):
     """Flask without what no view here uses, and every call would pay for."""
 
+    _doors: Mapping[str, "Door"] = {}
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def open_doors(self) -> None:
+        """Notes the paths that are asked most: to be called when all blueprints are there."""
+        self._doors = {
+            rule.rule: Door(rule)
+            for rule in self.url_map.iter_rules()
+            if rule.endpoint.startswith(_DOORS)
+            and "POST" in (rule.methods or ())
+            and not rule.arguments
+        }
+
+    def create_url_adapter(self, request: Request | None) -> Any:
+        """A door's path says all: to look at its host and to search the rules costs more."""
+        if request is not None and request.method == "POST" and request.path in self._doors:
+            return self._doors[request.path]
+        return super().create_url_adapter(request)
 
     def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Any:
         """A door's answer is whole: there is nothing to be made of it, and nothing to be added."""
         return rv if isinstance(rv, Reply) else super().finalize_request(rv, from_error_handler)
+
+
+class Door:
+    """The rule of a path that has but one, as Flask asks for it; it builds no addresses."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._found: tuple[Rule, dict[str, Any]] = rule, {}
+
+    def match(self, return_rule: bool = True) -> tuple[Rule, dict[str, Any]]:
+        return self._found
 
 
 class AdminSessions(SecureCookieSessionInterface):
@@ -86,6 +117,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.extensions["gateway"] = _gateway(settings, vault)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    app.open_doors()
     commands.register(app)
     app.after_request(_secure)
     app.register_error_handler(GatewayError, _tell)

@@ -177,7 +177,7 @@ class Exchange:
         used = self.spent()
         try:
             if self.call is not None:
-                self.call.end(used.consumed)
+                self.call.end(used.consumed, used.cost)
             if self.rounds is not None:
                 used = self.rounds.total(used)
         finally:  # a worker that is ending may interrupt even this
@@ -291,7 +291,7 @@ def _answered(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
 def _round_over(exchange: Exchange, call: Call, rounds: Rounds) -> None:
     """Books what the round has used, so that the next one reserves anew."""
     used, learned = exchange.spent(), exchange.learned
-    call.settle(used.consumed)
+    call.settle(used.consumed, used.cost)
     rounds.over(used, learned)
     exchange.learned = Learned(finish_reason=learned.finish_reason, tool_names=rounds.tool_names)
 
