@@ -119,7 +119,7 @@ class Exchange:
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
         self.complete = False
-        """All of upstream's answer is here: what is left of the blocks comes without waiting."""
+        """All that upstream will say is here: what is left of the blocks comes without waiting."""
         self.waits = False
         """Its greenlet waits for upstream, so that it can be told that its client has gone."""
         self._gone = False
@@ -593,5 +593,5 @@ def _arriving(exchange: Exchange, reply: Answer) -> Iterator[bytes]:
         if not block:
             return
         left = settings.idle_timeout
-        exchange.complete = reply.complete
+        exchange.complete = reply.complete and exchange.rounds is None
         yield block
