@@ -141,7 +141,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         vault=vault,
         clients=ClientDirectory(engine, vault),
         shared=Shared(counters, metrics.counters_degraded),
-        states=States(settings.data_dir / "state.db", settings.state, vault),
+        states=_states(settings, vault),
         ledger=Ledger(engine, settings.logging, settings.data_dir / "spool"),
         upstream=upstream,
         fetcher=fetcher,
@@ -161,6 +161,15 @@ def _counters(settings: Settings) -> Counters:
     from gateway.store.counter_redis import RedisCounters
 
     return RedisCounters(settings.redis.url)
+
+
+def _states(settings: Settings, vault: Vault) -> States:
+    path, url = settings.data_dir / "state.db", settings.redis.url
+    if url is None:
+        return States(path, settings.state, vault)
+    from gateway.store.state_redis import RedisStates
+
+    return States(path, settings.state, vault, lambda bounds: RedisStates(url, bounds))
 
 
 def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
