@@ -5,7 +5,6 @@ one `finally` settles and records, whatever the ending.
 """
 
 import logging
-import math
 import random
 import secrets
 import time
@@ -28,7 +27,7 @@ from gateway.dialects.translation import (
     whole_answer,
 )
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
-from gateway.estimate import text_tokens
+from gateway.estimate import question_tokens, text_tokens
 from gateway.fallback import fitting, named
 from gateway.hangup import INTERIM, Watched
 from gateway.limits import Call
@@ -36,7 +35,7 @@ from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
 from gateway.question import Fetches, question_for
-from gateway.record import CHARS_PER_TOKEN, NOTHING, Spent, row, spent
+from gateway.record import NOTHING, Spent, row, spent
 from gateway.rounds import Rounds, rounds_of
 from gateway.routing import Route, route
 from gateway.sse import TooLong, has_data
@@ -224,11 +223,6 @@ class Exchange:
         return Body(kept(request.raw, how, most), keeper.kept(how), how)
 
 
-def estimated_tokens(request: ChatRequest) -> int:
-    """What a question's text comes to, where nobody counts it."""
-    return math.ceil(len(request.raw) / CHARS_PER_TOKEN)
-
-
 def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterator[bytes]:
     """The answer's blocks as they come, SILENCE where upstream pauses.
 
@@ -345,7 +339,7 @@ def _from_target(
     settings = exchange.gateway.settings.upstream
     exchange.target = target
     if request.kind == "count" and target.provider.speaks[0] == "openai":
-        yield count_answer(request.dialect, estimated_tokens(request))
+        yield count_answer(request.dialect, question_tokens(request))
         return
     assert exchange.memory is not None
     cap = _reserved(exchange, request, target)

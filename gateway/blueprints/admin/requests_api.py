@@ -48,7 +48,7 @@ def requests_csv() -> ResponseReturnValue:
 
 @bp.get("/requests/<request_id>")
 def show_request(request_id: str) -> ResponseReturnValue:
-    row = find_request(current_gateway.engine, request_id)
+    row = find_request(current_gateway.engine, _as_logged(request_id))
     if row is None:
         raise NotFound("There is no such request in the log.", code="request_not_found")
     bodies = {"question": row["question"], "answer": row["answer"], "kept": row["kept"]}
@@ -56,11 +56,17 @@ def show_request(request_id: str) -> ResponseReturnValue:
 
 
 def _search() -> Search:
-    equal: dict[str, Any] = {name: request.args[name] for name in TEXTS if request.args.get(name)}
+    asked = {name: request.args.get(name) for name in TEXTS}
+    equal: dict[str, Any] = {name: _as_logged(text) for name, text in asked.items() if text}
     for name, highest in NUMBERS.items():
         if request.args.get(name):
             equal[name] = whole_number(name, default=0, lowest=0, highest=highest)
     return Search(equal, moment("since"), moment("until"))
+
+
+def _as_logged(text: str) -> str:
+    """The log holds no NUL, which PostgreSQL would not even look for."""
+    return text.replace("\0", "\ufffd")
 
 
 def _place() -> Place | None:
