@@ -1,23 +1,46 @@
 """gunicorn's gevent worker, made cheaper for small answers: head and body go out at once."""
 
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from gevent import GreenletExit
+from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
+
+
+@lru_cache(1024)
+def _is_plain(name: str, value: str) -> bool:
+    """Whether gunicorn takes a header over as it is; most are the same in each answer."""
+    return (
+        wsgi.TOKEN_RE.fullmatch(name) is not None
+        and wsgi.HEADER_VALUE_RE.fullmatch(value) is not None
+        and value == value.strip(" \t")
+        and name.lower() != "content-length"
+        and not util.is_hoppish(name)
+    )
 
 
 class Joined(wsgi.Response):  # type: ignore[misc]
     """An answer whose head waits for what is written next; nothing waits when `write` is over."""
 
+    headers: list[tuple[str, str]]
     headers_sent: bool
     is_last = False
     """What is written next is the end of the body."""
     _waiting = b""
     _ended = False
+
+    def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        for header in headers:
+            if _is_plain(*header):
+                self.headers.append(header)
+            else:
+                super().process_headers((header,))
 
     def send_headers(self) -> None:
         if self.headers_sent:
