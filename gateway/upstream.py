@@ -26,6 +26,7 @@ from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from gateway.config import Upstream as UpstreamSettings
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from gateway.send import send_all
 
 READ_SIZE = 64 * 1024
 # The C poll: gevent's own would wait by itself.
@@ -299,7 +300,7 @@ class Wire(HTTPResponse):
         self._connect()
         try:
             self._sock.settimeout(self._timeout)
-            self._sock.sendall(self._text)
+            send_all(self._sock, self._text)
         except TimeoutError:
             self._release(False)
             raise UpstreamTimeout(f"{self._route.name} does not read the request") from None

@@ -1,6 +1,7 @@
 """gunicorn's gevent worker, made cheaper for small answers: head and body go out at once."""
 
 import socket
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -11,6 +12,8 @@ from gevent import GreenletExit
 from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
+
+from gateway.send import send_all
 
 
 @lru_cache(1024)
@@ -23,6 +26,12 @@ def _is_plain(name: str, value: str) -> bool:
         and name.lower() != "content-length"
         and not util.is_hoppish(name)
     )
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    date: str = util.http_date(second)
+    return date
 
 
 class Joined(wsgi.Response):  # type: ignore[misc]
@@ -41,6 +50,17 @@ class Joined(wsgi.Response):  # type: ignore[misc]
                 self.headers.append(header)
             else:
                 super().process_headers((header,))
+
+    def default_headers(self) -> list[str]:
+        """As gunicorn words them, but the date is made once a second."""
+        major, minor = self.req.version
+        lines = [
+            f"HTTP/{major}.{minor} {self.status}\r\n",
+            f"Server: {self.version}\r\n",
+            f"Date: {_date(int(time.time()))}\r\n",
+            f"Connection: {'close' if self.should_close() else 'keep-alive'}\r\n",
+        ]
+        return [*lines, "Transfer-Encoding: chunked\r\n"] if self.chunked else lines
 
     def send_headers(self) -> None:
         if self.headers_sent:
@@ -67,7 +87,7 @@ class Joined(wsgi.Response):  # type: ignore[misc]
     def _send(self, data: bytes) -> None:
         waiting, self._waiting = self._waiting, b""
         if waiting or data:
-            self.sock.sendall(waiting + data if waiting else data)
+            send_all(self.sock, waiting + data if waiting else data)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
