@@ -47,7 +47,9 @@ class Answer(Protocol):
     """
 
     status: int
-    headers: Mapping[str, str]
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
 
     @property
     def complete(self) -> bool:
@@ -280,7 +282,6 @@ class Wire(HTTPResponse):
     """One exchange on one connection: an Answer that is read as it arrives."""
 
     status = 0
-    headers: Mapping[str, str] = {}
 
     def __init__(self, route: _Route, text: bytes, timeout: float) -> None:
         super().__init__()
@@ -332,8 +333,13 @@ class Wire(HTTPResponse):
         while not self.headers_complete or self.get_code() < 200:
             self._receive(timeout)
         self.status = self.get_code()
-        self.headers = {name.lower(): value for name, value in self.items()}
-        self._decoder = _decoder(self.headers.get("content-encoding", ""))
+        if "content-encoding" in self:
+            self._decoder = _decoder(self.headers["content-encoding"])
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Vendors send dozens, and only a failure's are looked at."""
+        return {name.lower(): value for name, value in self.items()}
 
     @property
     def complete(self) -> bool:
