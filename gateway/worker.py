@@ -131,6 +131,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
             self._tell_hook(req, environ, response)
         if response.should_close():
             raise StopIteration
+        # The wait for the next request has gunicorn's timeout; two cost twice as much.
+        sock.settimeout(None)
 
     def _count(self, response: Joined) -> None:
         self.nr += 1
