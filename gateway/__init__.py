@@ -10,7 +10,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     providers, prices, breaker, context
     tools
     dialects, upstream, fetcher, store, price_list, bodies
-    chat, conversation, estimate, sse, sniffing, errors, config, extensions, hangup, telemetry
+    chat, conversation, estimate, sse, sniffing, errors, config, extensions, hangup, send, telemetry
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`
 joins its own line to the rest; the catalogue asks the routes.
