@@ -185,7 +185,7 @@ class Exchange:
     def spent(self) -> Spent:
         """What the question that is under way has used; of a call's rounds it is the last."""
         learned, rounds = self.learned, self.rounds
-        idle = rounds is not None and rounds.number > 1 and not learned.delivered
+        idle = rounds is not None and bool(rounds.rounds) and not learned.delivered
         if idle and learned.usage is None and not learned.ended:
             return Spent()
         return spent(self, self.gateway.prices)
@@ -278,8 +278,10 @@ def _answered(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
             call.grow(text_tokens(rounds.added))
         if not rounds.goes_on:
             break
-    yield rounds.closing(exchange.learned)
+    closing = rounds.closing(exchange.learned)
     memory.keep_response_of(request, exchange.learned)
+    exchange.complete = True
+    yield closing
 
 
 def _round_over(exchange: Exchange, call: Call, rounds: Rounds) -> None:
@@ -587,5 +589,6 @@ def _arriving(exchange: Exchange, reply: Answer) -> Iterator[bytes]:
         if not block:
             return
         left = settings.idle_timeout
+        # Of a round's answer not even the last block is the end.
         exchange.complete = reply.complete and exchange.rounds is None
         yield block
