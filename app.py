@@ -19,7 +19,7 @@ from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.exchange import new_request_id
-from gateway.extensions import csrf, db, limiter
+from gateway.extensions import csrf, db, limiter, sock
 from gateway.fetcher import Fetcher
 from gateway.prices import Prices
 from gateway.providers import ways
@@ -82,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
+    sock.init_app(app)
     with app.app_context():
         app.extensions["gateway"] = _gateway(settings, vault)
     for blueprint in BLUEPRINTS:
@@ -143,6 +144,8 @@ def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
         # The admin's forms and blueprints check; the doors know no cookies.
         "WTF_CSRF_CHECK_DEFAULT": False,
         "RATELIMIT_STORAGE_URI": "memory://",
+        # Pages have nothing to say there; the beat that keeps a connection open is the hub's.
+        "SOCK_SERVER_OPTIONS": {"max_message_size": 1024},
     }
 
 

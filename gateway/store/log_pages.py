@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, and_, func, or_, select
 
 from gateway.store.engine import database_answers
 from gateway.store.models import RequestBody, RequestLog
@@ -41,6 +41,12 @@ def latest_requests(engine: Engine, limit: int) -> list[LoggedRequest]:
     with database_answers(), engine.connect() as connection:
         rows = connection.execute(_NEWEST.limit(limit)).mappings()
         return [_logged(row) for row in rows]
+
+
+def last_id(engine: Engine) -> int:
+    """The number of the row that was written last: another one, and there is something new."""
+    with database_answers(), engine.connect() as connection:
+        return connection.scalar(select(func.max(_LOG.id))) or 0
 
 
 @dataclass(frozen=True, slots=True)

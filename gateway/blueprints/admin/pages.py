@@ -5,7 +5,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin import dashboard, session, signed_in
+from gateway.blueprints.admin import dashboard, live, session, signed_in, words
 from gateway.errors import GatewayError
 from gateway.extensions import csrf
 
@@ -36,7 +36,7 @@ def home() -> ResponseReturnValue:
     return redirect(url_for("pages.inside.dashboard.show"))
 
 
-for part in (dashboard.bp,):
+for part in (dashboard.bp, live.bp, words.bp):
     inside.register_blueprint(part)
 for part in (session.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")

@@ -74,6 +74,7 @@ def login() -> ResponseReturnValue:
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
     session.clear()
+    current_gateway.changed()  # pages that are open, in whichever worker, are to ask who looks
     return redirect(url_for("pages.session.login_page"))
 
 
