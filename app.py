@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import commands, config
-from gateway.blueprints import BLUEPRINTS
+from gateway.blueprints import BLUEPRINTS, assets
 from gateway.blueprints.protection import security_headers
 from gateway.blueprints.replies import Reply, door_of, failure
 from gateway.breaker import Breaker
@@ -69,7 +69,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or config.load()
     configure_logging(settings.logging.level)
-    app = App(__name__)
+    app = App(__name__, static_folder=None)
     vault = Vault(settings)
     app.session_interface = AdminSessions()
     app.config.from_mapping(_flask_settings(settings, vault))
@@ -85,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     sock.init_app(app)
     with app.app_context():
         app.extensions["gateway"] = _gateway(settings, vault)
+    assets.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     commands.register(app)
