@@ -21,12 +21,12 @@
     ]],
     cost: ["bar", money.format, [["cost", "cost_usd", "--chart-3"]]],
     latency: ["line", duration, [
-      ["half of all", "latency_p50", "--chart-1"],
-      ["95 %", "latency_p95", "--chart-2"],
+      ["median", "latency_p50", "--chart-1"],
+      ["p95", "latency_p95", "--chart-2"],
     ]],
     "first-token": ["line", duration, [
-      ["half of all", "first_token_p50", "--chart-1"],
-      ["95 %", "first_token_p95", "--chart-2"],
+      ["median", "first_token_p50", "--chart-1"],
+      ["p95", "first_token_p95", "--chart-2"],
     ]],
   };
   const charts = new Map();
@@ -111,8 +111,5 @@
   document.addEventListener("part", (event) => {
     if (event.detail.name === "series") draw((series = event.detail.value));
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw(series));
-  new MutationObserver(() => draw(series)).observe(document.documentElement, {
-    attributeFilter: ["data-bs-theme"],
-  });
+  document.addEventListener("themechange", () => draw(series));
 }

@@ -72,7 +72,10 @@ def figures(name: str) -> dict[str, Any]:
     found = statistics(current_gateway.engine, name)
     return {
         "figures": render_template(
-            "admin/_figures.html", totals=found.totals.told(), active_clients=found.active_clients
+            "admin/_figures.html",
+            totals=found.totals.told(),
+            active_clients=found.active_clients,
+            span=SPANS[name],
         ),
         "shares": render_template("admin/_shares.html", shares=overview.shares(found)),
         "series": overview.series(found),

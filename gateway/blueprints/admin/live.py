@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint, current_app, g, request
 from gevent import Timeout
-from simple_websocket import Server
+from simple_websocket import Server  # type: ignore[import-untyped]
 
 from gateway.blueprints.admin import dashboard, same_origin, signed_in
 from gateway.context import current_gateway
@@ -33,7 +33,7 @@ def refuse_others_pages() -> None:
         raise Forbidden("Another site's page asked for this.", code="cross_site_request")
 
 
-@sock.route("/ws", bp=bp)
+@sock.route("/ws", bp=bp)  # type: ignore[untyped-decorator]
 def follow(ws: Server) -> None:
     name = dashboard.chosen_range()
     reads: dict[Any, Read] = {
