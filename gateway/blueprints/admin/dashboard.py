@@ -14,7 +14,7 @@ from gateway.store.first_run import CALL, DEMO
 from gateway.store.stats import RANGES, statistics
 
 DEFAULT_RANGE = "24h"
-SPANS = {"1h": "1 hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+SPANS = {"1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 bp = Blueprint("dashboard", __name__)
 
