@@ -8,8 +8,10 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import (
     READING,
     check_write,
+    clients_pages,
     dashboard,
     live,
+    requests_pages,
     session,
     signed_in,
     words,
@@ -50,7 +52,7 @@ def home() -> ResponseReturnValue:
     return redirect(url_for("pages.inside.dashboard.show"))
 
 
-for part in (dashboard.bp, live.bp, words.bp):
+for part in (dashboard.bp, clients_pages.bp, requests_pages.bp, live.bp, words.bp):
     inside.register_blueprint(part)
 for part in (session.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")
