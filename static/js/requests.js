@@ -10,6 +10,7 @@ function wall(moment) {
 
 for (const field of fields) {
   const moment = new Date(field.value);
+  field.value = "";
   field.type = "datetime-local";
   field.step = 1;
   field.value = Number.isNaN(moment.getTime()) ? "" : wall(moment);

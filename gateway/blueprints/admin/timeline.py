@@ -37,10 +37,9 @@ def steps(row: Mapping[str, Any]) -> Iterator[Step]:
                 "failed", one["after_ms"], f"{target} failed", f"{one['status']} {one['code']}"
             )
     for run in (row["tool_rounds"] or {}).get("runs", ()):
-        note = f"round {run['round']}, {run['size']:,} bytes"
-        yield Step(
-            "tool", None, f"Tool {run['name']} took {run['ms']:,.0f} ms", run["error"] or note
-        )
+        words = f"Tool {run['name']} took {run['ms']:,.0f} ms"
+        note = run["error"] or f"{run['size']:,} bytes"
+        yield Step("tool", None, words, f"round {run['round']}: {note}")
     if row["first_byte_ms"] is not None:
         yield Step("first", row["first_byte_ms"], "The first of the answer")
     end = row["error_message"] or row["finish_reason"] or ""

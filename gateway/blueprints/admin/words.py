@@ -43,7 +43,7 @@ def milliseconds(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     if value < 1000:
-        return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+        return f"{value:.0f} ms" if value >= 10 or value == 0 else f"{value:.1f} ms"
     if value < 60_000:
         return f"{value / 1000:.2f} s"
     minutes, rest = divmod(round(value / 1000), 60)
