@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Rule
 
 from gateway import commands, config
-from gateway.blueprints import BLUEPRINTS
+from gateway.blueprints import BLUEPRINTS, assets
 from gateway.blueprints.protection import security_headers
 from gateway.blueprints.replies import Reply, door_of, failure
 from gateway.breaker import Breaker
@@ -20,7 +20,7 @@ from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.exchange import new_request_id
-from gateway.extensions import csrf, db, limiter
+from gateway.extensions import csrf, db, limiter, sock
 from gateway.fetcher import Fetcher
 from gateway.prices import Prices
 from gateway.providers import ways
@@ -100,7 +100,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or config.load()
     configure_logging(settings.logging.level)
-    app = App(__name__)
+    app = App(__name__, static_folder=None)
     vault = Vault(settings)
     app.session_interface = AdminSessions()
     app.config.from_mapping(_flask_settings(settings, vault))
@@ -113,8 +113,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
+    sock.init_app(app)
     with app.app_context():
         app.extensions["gateway"] = _gateway(settings, vault)
+    assets.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.open_doors()
@@ -184,6 +186,8 @@ def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
         # The admin's forms and blueprints check; the doors know no cookies.
         "WTF_CSRF_CHECK_DEFAULT": False,
         "RATELIMIT_STORAGE_URI": "memory://",
+        # Pages have nothing to say there; the beat that keeps a connection open is the hub's.
+        "SOCK_SERVER_OPTIONS": {"max_message_size": 1024},
     }
 
 

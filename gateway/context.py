@@ -15,6 +15,7 @@ from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.fetcher import Fetcher
 from gateway.hangup import INTERVAL, HangupWatch
+from gateway.live import Hub
 from gateway.prices import Prices
 from gateway.providers import Ways
 from gateway.providers.model_lists import ModelLists
@@ -22,11 +23,12 @@ from gateway.store.clients import ClientDirectory
 from gateway.store.counters import StoreAway
 from gateway.store.engine import reason
 from gateway.store.ledger import Ledger
+from gateway.store.log_pages import last_id
 from gateway.store.retention import prune
 from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
-from gateway.telemetry import Metrics
+from gateway.telemetry import Metrics, Standing
 from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
@@ -58,12 +60,26 @@ class Gateway:
     toolbox: Toolbox
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)
+    hub: Hub = field(init=False)
     _greenlets: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.hub = Hub(self._mark)
 
     def changed(self) -> None:
         """To be called after each change by an administrator: all workers will ask again."""
         self._forget()
         self.shared.bump()
+
+    def degraded(self) -> list[str]:
+        """What is amiss while calls can still be answered, as this worker knows it."""
+        shared = (self.shared.degraded, self.states.degraded)
+        reasons = [reason for reason in shared if reason is not None]
+        if self.ledger.failing:
+            spooled = self.ledger.spooled_bytes >> 10
+            more = f" and {spooled} KB in the spool" if spooled else ""
+            reasons.append(f"log: {self.ledger.waiting} rows{more} wait to be written")
+        return reasons
 
     def start(self) -> None:
         work = (
@@ -80,6 +96,7 @@ class Gateway:
         self._greenlets = [gevent.spawn(one) for one in work]
 
     def stop(self) -> None:
+        self.hub.close()
         gevent.killall(self._greenlets)
         self.metrics.flush()
         self.ledger.close()
@@ -88,9 +105,14 @@ class Gateway:
         self.shared.close()
         self.states.close()
 
+    def _mark(self) -> tuple[int, Standing, list[str]]:
+        """Differs from the last one when something has happened, in whichever worker."""
+        return last_id(self.engine), self.metrics.standing(), self.degraded()
+
     def _forget(self) -> None:
         self.clients.forget()
         self.toolbox.forget()
+        self.hub.doubt()
 
     def _watch_changes(self) -> None:
         seen = -1

@@ -35,6 +35,7 @@ from gateway.store.counters import (
     Settled,
     State,
 )
+from gateway.store.models import ClientRow
 from gateway.store.shared import Shared
 
 LEAST_OUTPUT = 16
@@ -155,12 +156,12 @@ def _planned(client: Client) -> Plan:
     )
 
 
-def limits_of(client: Client) -> tuple[Limit, ...]:
+def limits_of(client: Client | ClientRow) -> tuple[Limit, ...]:
     """All that is counted of a client."""
     return _limits(client, *_ALL)
 
 
-def standing(client: Client, shared: Shared) -> list[dict[str, Any]]:
+def standing(client: Client | ClientRow, shared: Shared) -> list[dict[str, Any]]:
     """Where each of a client's limits stands now."""
     limits = limits_of(client)
     return [
@@ -176,7 +177,7 @@ def standing(client: Client, shared: Shared) -> list[dict[str, Any]]:
     ]
 
 
-def _limits(client: Client, *kinds: _Kind) -> tuple[Limit, ...]:
+def _limits(client: Client | ClientRow, *kinds: _Kind) -> tuple[Limit, ...]:
     return tuple(
         Limit(kind.field, _size(value), kind.window)
         for kind in kinds

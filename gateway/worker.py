@@ -1,6 +1,7 @@
 """gunicorn's gevent worker, made cheaper for small answers: head and body go out at once."""
 
 import socket
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -98,6 +99,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         settings: Any = self.cfg
         vars(settings).update({name: one.get() for name, one in settings.settings.items()})
         super().init_process()
+
+    def notify(self) -> None:
+        """Also asked while the last answers are waited for: open pages would keep it waiting."""
+        super().notify()
+        if not self.alive and "wsgi" in sys.modules:
+            sys.modules["wsgi"].gateway.hub.close()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Raises StopIteration when the connection is to end."""

@@ -22,7 +22,7 @@ bp = Blueprint("clients", __name__, url_prefix="/clients")
 def list_clients() -> ResponseReturnValue:
     after = whole_number("cursor", default=0, lowest=0, highest=HIGHEST_ID)
     limit = whole_number("limit", default=100, lowest=1, highest=MAX_PAGE)
-    rows, following = _book().page(after, limit)
+    rows, following = client_book().page(after, limit)
     return {
         "items": [describe(row) for row in rows],
         "next_cursor": None if following is None else str(following),
@@ -31,23 +31,23 @@ def list_clients() -> ResponseReturnValue:
 
 @bp.post("")
 def create_client() -> ResponseReturnValue:
-    row, key = _book().create(_payload())
+    row, key = client_book().create(_payload())
     return {"client": describe(row), "api_key": key}, 201
 
 
 @bp.get("/<int:client_id>")
 def show_client(client_id: int) -> ResponseReturnValue:
-    return describe(_book().get(client_id))
+    return describe(client_book().get(client_id))
 
 
 @bp.patch("/<int:client_id>")
 def change_client(client_id: int) -> ResponseReturnValue:
-    return describe(_book().update(client_id, _payload()))
+    return describe(client_book().update(client_id, _payload()))
 
 
 @bp.delete("/<int:client_id>")
 def delete_client(client_id: int) -> ResponseReturnValue:
-    _book().delete(client_id)
+    client_book().delete(client_id)
     return "", 204
 
 
@@ -57,10 +57,10 @@ def rotate_key(client_id: int) -> ResponseReturnValue:
     unknown = payload.keys() - {"grace_seconds"}
     if unknown:
         raise InvalidFields(dict.fromkeys(sorted(unknown), "is not a field here"))
-    return {"api_key": _book().rotate_key(client_id, payload["grace_seconds"])}
+    return {"api_key": client_book().rotate_key(client_id, payload["grace_seconds"])}
 
 
-def _book() -> ClientBook:
+def client_book() -> ClientBook:
     gateway = current_gateway
     return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
 

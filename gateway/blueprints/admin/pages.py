@@ -5,12 +5,26 @@ from http import HTTPStatus
 from flask import Blueprint, Response, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin import dashboard, session, signed_in
+from gateway.blueprints.admin import (
+    READING,
+    check_write,
+    clients_pages,
+    dashboard,
+    live,
+    requests_pages,
+    session,
+    signed_in,
+    words,
+)
+from gateway.blueprints.admin.navigation import navigation
 from gateway.errors import GatewayError
 from gateway.extensions import csrf
 
 bp = Blueprint("pages", __name__)
 bp.before_request(csrf.protect)
+
+bp.add_app_template_global(navigation)
+bp.add_app_template_filter("{:,}".format, "grouped")
 
 inside = Blueprint("inside", __name__)
 
@@ -25,6 +39,8 @@ def guard() -> ResponseReturnValue | None:
     """Lets an admin in, as `g.admin` for the templates, and sends others to the sign-in."""
     g.admin = signed_in()
     if g.admin is not None:
+        if request.method not in READING:
+            check_write(g.admin)
         return None
     wanted = request.full_path.removesuffix("?") if request.method == "GET" else None
     is_home = wanted in (url_for("pages.inside.home"), url_for("pages.inside.dashboard.show"))
@@ -36,7 +52,7 @@ def home() -> ResponseReturnValue:
     return redirect(url_for("pages.inside.dashboard.show"))
 
 
-for part in (dashboard.bp,):
+for part in (dashboard.bp, clients_pages.bp, requests_pages.bp, live.bp, words.bp):
     inside.register_blueprint(part)
 for part in (session.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")

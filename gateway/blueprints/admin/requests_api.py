@@ -30,18 +30,18 @@ bp = Blueprint("requests", __name__)
 def list_requests() -> ResponseReturnValue:
     only([*FILTERS, "cursor", "limit"])
     limit = whole_number("limit", default=100, lowest=1, highest=MAX_PAGE)
-    page = _search().page(current_gateway.engine, limit, _place())
+    page = search().page(current_gateway.engine, limit, place())
     following = page.following
     return {
         "items": [_told(row) for row in page.rows],
-        "next_cursor": following and f"{following.started_at}-{following.id}",
+        "next_cursor": following and cursor_of(following),
     }
 
 
 @bp.get("/requests.csv")
 def requests_csv() -> ResponseReturnValue:
     only(FILTERS)
-    rows = _search().all(current_gateway.engine)
+    rows = search().all(current_gateway.engine)
     lines = ([_moment(row)[name] for name in LOG_COLUMNS] for row in rows)
     return csv_answer("requests.csv", LOG_COLUMNS, lines)
 
@@ -55,7 +55,7 @@ def show_request(request_id: str) -> ResponseReturnValue:
     return {**_told(row), "bodies": bodies if bodies["kept"] else None}
 
 
-def _search() -> Search:
+def search() -> Search:
     asked = {name: request.args.get(name) for name in TEXTS}
     equal: dict[str, Any] = {name: _as_logged(text) for name, text in asked.items() if text}
     for name, highest in NUMBERS.items():
@@ -69,7 +69,7 @@ def _as_logged(text: str) -> str:
     return text.replace("\0", "\ufffd")
 
 
-def _place() -> Place | None:
+def place() -> Place | None:
     text = request.args.get("cursor")
     if not text:
         return None
@@ -77,6 +77,10 @@ def _place() -> Place | None:
     if found is None:
         raise InvalidFields({"cursor": "should be a next_cursor of this list"})
     return Place(int(found[1]), int(found[2]))
+
+
+def cursor_of(place: Place) -> str:
+    return f"{place.started_at}-{place.id}"
 
 
 def _moment(row: dict[str, Any]) -> dict[str, Any]:
