@@ -10,8 +10,8 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     providers, prices, breaker, context
     tools
     dialects, upstream, fetcher, store, price_list, bodies
-    chat, conversation, estimate, sse, sniffing, errors, config, extensions, hangup, live, telemetry
-    send
+    conversation, estimate, hangup, live, telemetry
+    chat, sse, sniffing, send, errors, config, extensions
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`
 joins its own line to the rest; the catalogue asks the routes.

@@ -104,6 +104,7 @@ EVERY_CALL = [
     ("GET", "/admin/api/requests"),
     ("GET", "/admin/api/requests.csv"),
     ("GET", "/admin/api/requests/1"),
+    ("GET", "/admin/api/audit"),
 ]
 
 
