@@ -1,6 +1,6 @@
 """create_app: joins the parts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ from flask import Flask, Request, Response, render_template, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import Rule
 
 from gateway import commands, config
 from gateway.blueprints import BLUEPRINTS, assets
@@ -19,7 +20,7 @@ from gateway.config import Settings
 from gateway.context import Gateway
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.exchange import new_request_id
-from gateway.extensions import csrf, db, limiter
+from gateway.extensions import csrf, db, limiter, sock
 from gateway.fetcher import Fetcher
 from gateway.prices import Prices
 from gateway.providers import ways
@@ -37,16 +38,46 @@ from gateway.telemetry import Metrics, configure_logging
 from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
+_DOORS = ("openai_api.", "anthropic_api.")
+
 
 class App(Flask):
     """Flask without what no view here uses, and every call would pay for."""
 
+    _doors: Mapping[str, "Door"] = {}
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def open_doors(self) -> None:
+        """Notes the paths that are asked most: to be called when all blueprints are there."""
+        self._doors = {
+            rule.rule: Door(rule)
+            for rule in self.url_map.iter_rules()
+            if rule.endpoint.startswith(_DOORS)
+            and "POST" in (rule.methods or ())
+            and not rule.arguments
+        }
+
+    def create_url_adapter(self, request: Request | None) -> Any:
+        """A door's path says all: to look at its host and to search the rules costs more."""
+        if request is not None and request.method == "POST" and request.path in self._doors:
+            return self._doors[request.path]
+        return super().create_url_adapter(request)
 
     def finalize_request(self, rv: Any, from_error_handler: bool = False) -> Any:
         """A door's answer is whole: there is nothing to be made of it, and nothing to be added."""
         return rv if isinstance(rv, Reply) else super().finalize_request(rv, from_error_handler)
+
+
+class Door:
+    """The rule of a path that has but one, as Flask asks for it; it builds no addresses."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._found: tuple[Rule, dict[str, Any]] = rule, {}
+
+    def match(self, return_rule: bool = True) -> tuple[Rule, dict[str, Any]]:
+        return self._found
 
 
 class AdminSessions(SecureCookieSessionInterface):
@@ -82,11 +113,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["limiter"] = {limiter}
     limiter.init_app(app)
     csrf.init_app(app)
+    sock.init_app(app)
     with app.app_context():
         app.extensions["gateway"] = _gateway(settings, vault)
     assets.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    app.open_doors()
     commands.register(app)
     app.after_request(_secure)
     app.register_error_handler(GatewayError, _tell)
@@ -110,7 +143,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         vault=vault,
         clients=ClientDirectory(engine, vault),
         shared=Shared(counters, metrics.counters_degraded),
-        states=States(settings.data_dir / "state.db", settings.state, vault),
+        states=_states(settings, vault),
         ledger=Ledger(engine, settings.logging, settings.data_dir / "spool"),
         upstream=upstream,
         fetcher=fetcher,
@@ -132,6 +165,15 @@ def _counters(settings: Settings) -> Counters:
     return RedisCounters(settings.redis.url)
 
 
+def _states(settings: Settings, vault: Vault) -> States:
+    path, url = settings.data_dir / "state.db", settings.redis.url
+    if url is None:
+        return States(path, settings.state, vault)
+    from gateway.store.state_redis import RedisStates
+
+    return States(path, settings.state, vault, lambda bounds: RedisStates(url, bounds))
+
+
 def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
     return {
         "SECRET_KEY": vault.derive("session"),
@@ -144,6 +186,8 @@ def _flask_settings(settings: Settings, vault: Vault) -> dict[str, Any]:
         # The admin's forms and blueprints check; the doors know no cookies.
         "WTF_CSRF_CHECK_DEFAULT": False,
         "RATELIMIT_STORAGE_URI": "memory://",
+        # Pages have nothing to say there; the beat that keeps a connection open is the hub's.
+        "SOCK_SERVER_OPTIONS": {"max_message_size": 1024},
     }
 
 

@@ -4,13 +4,14 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
 
     app, wsgi, worker
     blueprints, commands
-    exchange, preview
+    exchange, preview, overview
     question, rounds
     routing, limits, catalogue, memory, record, fallback
     providers, prices, breaker, context
     tools
     dialects, upstream, fetcher, store, price_list, bodies
-    chat, conversation, estimate, sse, sniffing, errors, config, extensions, hangup, telemetry
+    conversation, estimate, hangup, live, telemetry
+    chat, sse, sniffing, send, errors, config, extensions
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`
 joins its own line to the rest; the catalogue asks the routes.

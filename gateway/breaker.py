@@ -22,6 +22,7 @@ Place = tuple[str, str, str]
 """A target whoever asks: provider, address, model."""
 
 _MOST_KNOWN = 1_000
+_REASON_SIZE = 300
 # The fault of the key, which is one client's own; the place may be well.
 _OF_THE_KEY = (UpstreamUnauthorized, UpstreamQuotaExceeded, UpstreamRateLimited)
 _log = logging.getLogger(__name__)
@@ -79,7 +80,13 @@ class Breaker:
         ailing.rests_until = self._clock() + self._settings.pause
         if not ailing.is_open:
             ailing.is_open = True
-            _log.warning("%s keeps failing for %s: %s", place[0], place[2], error.code)
+            _log.warning(
+                "%s keeps failing for %s, and is passed over for %g s where there is another: %s",
+                place[0],
+                place[2],
+                self._settings.pause,
+                error.message[:_REASON_SIZE],
+            )
             self._told(place[0], place[2], True)
 
     def _begun(self, place: Place) -> _Ailing:

@@ -153,9 +153,8 @@ def explain(
     gateway = current_gateway
     with _failures_told():
         client = gateway.clients.by_id(_book().find(name_or_id).id)
-        told = preview(
-            client, gateway.ways, gateway.fetcher, Memory(gateway.states, client.id), asked
-        )
+        memory = Memory(gateway.states, client.id)
+        told = preview(client, gateway.ways, gateway.prices, gateway.fetcher, memory, asked)
     click.echo(orjson.dumps(told) if as_json else _explained(client.name, told))
 
 

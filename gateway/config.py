@@ -267,7 +267,8 @@ class Limits(Section):
         default=4096,
         ge=16,
         le=10**9,
-        description="the most output tokens that a call reserves, and is capped at, under a limit",
+        description="the output tokens that a call under a limit reserves, and is capped at, if it "
+        "asks for no cap itself",
     )
 
 

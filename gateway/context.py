@@ -8,12 +8,14 @@ from typing import Any, cast
 import gevent
 from flask import current_app
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.local import LocalProxy
 
 from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.fetcher import Fetcher
 from gateway.hangup import INTERVAL, HangupWatch
+from gateway.live import Hub
 from gateway.prices import Prices
 from gateway.providers import Ways
 from gateway.providers.model_lists import ModelLists
@@ -21,16 +23,18 @@ from gateway.store.clients import ClientDirectory
 from gateway.store.counters import StoreAway
 from gateway.store.engine import reason
 from gateway.store.ledger import Ledger
+from gateway.store.log_pages import last_id
 from gateway.store.retention import prune
 from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
-from gateway.telemetry import Metrics
+from gateway.telemetry import Metrics, Standing
 from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
 _CHANGES_EVERY = 0.4
 _METRICS_EVERY = 0.25
+_FORESEEN_EVERY = 15.0
 _PRUNE_EVERY = 600.0
 _IDLE_SECONDS = 15.0
 _log = logging.getLogger(__name__)
@@ -56,18 +60,33 @@ class Gateway:
     toolbox: Toolbox
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)
+    hub: Hub = field(init=False)
     _greenlets: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.hub = Hub(self._mark)
 
     def changed(self) -> None:
         """To be called after each change by an administrator: all workers will ask again."""
         self._forget()
         self.shared.bump()
 
+    def degraded(self) -> list[str]:
+        """What is amiss while calls can still be answered, as this worker knows it."""
+        shared = (self.shared.degraded, self.states.degraded)
+        reasons = [reason for reason in shared if reason is not None]
+        if self.ledger.failing:
+            spooled = self.ledger.spooled_bytes >> 10
+            more = f" and {spooled} KB in the spool" if spooled else ""
+            reasons.append(f"log: {self.ledger.waiting} rows{more} wait to be written")
+        return reasons
+
     def start(self) -> None:
         work = (
             self.ledger.run,
             self.shared.keep,
             self._watch_changes,
+            self._foresee,
             self._watch_hangups,
             self._flush_metrics,
             self._prune,
@@ -77,6 +96,7 @@ class Gateway:
         self._greenlets = [gevent.spawn(one) for one in work]
 
     def stop(self) -> None:
+        self.hub.close()
         gevent.killall(self._greenlets)
         self.metrics.flush()
         self.ledger.close()
@@ -85,9 +105,14 @@ class Gateway:
         self.shared.close()
         self.states.close()
 
+    def _mark(self) -> tuple[int, Standing, list[str]]:
+        """Differs from the last one when something has happened, in whichever worker."""
+        return last_id(self.engine), self.metrics.standing(), self.degraded()
+
     def _forget(self) -> None:
         self.clients.forget()
         self.toolbox.forget()
+        self.hub.doubt()
 
     def _watch_changes(self) -> None:
         seen = -1
@@ -100,6 +125,19 @@ class Gateway:
                 self._forget()
             seen = now
             time.sleep(_CHANGES_EVERY)
+
+    def _foresee(self) -> None:
+        """Knows all clients, not only those that have called here, should the database go away."""
+        known = None
+        while True:
+            try:
+                now = self.shared.sequence()
+                if now != known:
+                    self.clients.foresee()
+                    known = now
+            except (StoreAway, SQLAlchemyError):
+                pass  # the next turn will do
+            time.sleep(_FORESEEN_EVERY)
 
     def _watch_hangups(self) -> None:
         while True:

@@ -8,6 +8,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
+from gateway.chat import ChatRequest
+
 PER_IMAGE = 2_000
 PER_PAGE = 3_000
 PER_MINUTE = {"audio": 2_000, "video": 20_000}
@@ -50,9 +54,17 @@ def text_tokens(text: bytes) -> int:
     return -(-(len(text) - other) // 3) + -(-other // 2)
 
 
+def question_tokens(request: ChatRequest) -> int:
+    """The tokens of a question, those of the conversation that it goes on with included."""
+    tokens = input_tokens(request.raw, request.body)
+    if request.earlier is not None:
+        tokens += input_tokens(orjson.dumps(request.earlier), request.earlier)
+    return tokens
+
+
 def input_tokens(raw: bytes, body: Any) -> int:
     """The tokens of a question: its text `raw`, and the same parsed."""
-    if not _may_hold_media(raw):
+    if _is_plain(body) or not _may_hold_media(raw):
         return text_tokens(raw)
     data, tokens = 0, 0
     for size, count in _media(body):
@@ -62,6 +74,17 @@ def input_tokens(raw: bytes, body: Any) -> int:
         return text_tokens(raw) + tokens
     # Data is ASCII.
     return max(0, text_tokens(raw) - data // 3) + tokens
+
+
+def _is_plain(body: Any) -> bool:
+    """Whether all its messages are mere text, as most are: seen at once, however long they are."""
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if not isinstance(messages, list):
+        return False
+    for message in messages:
+        if not isinstance(message, dict) or not isinstance(message.get("content", ""), str | None):
+            return False
+    return True
 
 
 def _may_hold_media(raw: bytes) -> bool:

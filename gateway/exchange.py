@@ -5,7 +5,6 @@ one `finally` settles and records, whatever the ending.
 """
 
 import logging
-import math
 import random
 import secrets
 import time
@@ -28,7 +27,7 @@ from gateway.dialects.translation import (
     whole_answer,
 )
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
-from gateway.estimate import text_tokens
+from gateway.estimate import question_tokens, text_tokens
 from gateway.fallback import fitting, named
 from gateway.hangup import INTERIM, Watched
 from gateway.limits import Call
@@ -36,9 +35,9 @@ from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
 from gateway.question import Fetches, question_for
-from gateway.record import CHARS_PER_TOKEN, NOTHING, Spent, row, spent
+from gateway.record import NOTHING, Spent, row, spent
 from gateway.rounds import Rounds, rounds_of
-from gateway.routing import route
+from gateway.routing import Route, route
 from gateway.sse import TooLong, has_data
 from gateway.store.clients import Client
 from gateway.store.spool import Body
@@ -46,6 +45,7 @@ from gateway.telemetry import Ended
 from gateway.upstream import Answer, Silence, read_whole
 
 SILENCE = b""
+_REASON_SIZE = 300
 _log = logging.getLogger(__name__)
 
 
@@ -118,7 +118,7 @@ class Exchange:
         self.committed = False
         """The head was sent: no other target may be tried, and a failure is an event."""
         self.complete = False
-        """All of upstream's answer is here: what is left of the blocks comes without waiting."""
+        """All that upstream will say is here: what is left of the blocks comes without waiting."""
         self.waits = False
         """Its greenlet waits for upstream, so that it can be told that its client has gone."""
         self._gone = False
@@ -176,7 +176,7 @@ class Exchange:
         used = self.spent()
         try:
             if self.call is not None:
-                self.call.end(used.consumed)
+                self.call.end(used.consumed, used.cost)
             if self.rounds is not None:
                 used = self.rounds.total(used)
         finally:  # a worker that is ending may interrupt even this
@@ -185,7 +185,7 @@ class Exchange:
     def spent(self) -> Spent:
         """What the question that is under way has used; of a call's rounds it is the last."""
         learned, rounds = self.learned, self.rounds
-        idle = rounds is not None and rounds.number > 1 and not learned.delivered
+        idle = rounds is not None and bool(rounds.rounds) and not learned.delivered
         if idle and learned.usage is None and not learned.ended:
             return Spent()
         return spent(self, self.gateway.prices)
@@ -221,11 +221,6 @@ class Exchange:
             return None
         how, most = client.log_bodies, self.gateway.settings.logging.max_body_kb << 10
         return Body(kept(request.raw, how, most), keeper.kept(how), how)
-
-
-def estimated_tokens(request: ChatRequest) -> int:
-    """What a question's text comes to, where nobody counts it."""
-    return math.ceil(len(request.raw) / CHARS_PER_TOKEN)
 
 
 def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterator[bytes]:
@@ -265,29 +260,34 @@ def _answered(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     """The answer to a question, in as many rounds as the gateway's tools need."""
     gateway, client, call = exchange.gateway, exchange.client, exchange.call
     assert client is not None and call is not None
-    call.read(request)
+    way = route(client, request.model, gateway.ways)
     memory = exchange.memory = Memory(gateway.states, client.id)
+    if any(request.dialect not in target.provider.speaks for target in way.targets):
+        memory.look_back(request)  # what it goes on with is input, too
+    call.read(request)
     rounds = exchange.rounds = rounds_of(client, request, gateway.toolbox, memory)
     if rounds is None:
-        yield from _from_targets(exchange, client, request)
+        yield from _from_targets(exchange, client, request, way)
         return
     while True:
         request = exchange.request = rounds.next()
-        yield from _from_targets(exchange, client, request)
+        yield from _from_targets(exchange, client, request, way)
         _round_over(exchange, call, rounds)
         if rounds.turn.own and not rounds.is_last:
             yield from _tools_run(exchange, rounds)
             call.grow(text_tokens(rounds.added))
         if not rounds.goes_on:
             break
-    yield rounds.closing(exchange.learned)
+    closing = rounds.closing(exchange.learned)
     memory.keep_response_of(request, exchange.learned)
+    exchange.complete = True
+    yield closing
 
 
 def _round_over(exchange: Exchange, call: Call, rounds: Rounds) -> None:
     """Books what the round has used, so that the next one reserves anew."""
     used, learned = exchange.spent(), exchange.learned
-    call.settle(used.consumed)
+    call.settle(used.consumed, used.cost)
     rounds.over(used, learned)
     exchange.learned = Learned(finish_reason=learned.finish_reason, tool_names=rounds.tool_names)
 
@@ -307,9 +307,10 @@ def _tools_run(exchange: Exchange, rounds: Rounds) -> Iterator[bytes]:
         job.kill(block=False)
 
 
-def _from_targets(exchange: Exchange, client: Client, request: ChatRequest) -> Iterator[bytes]:
+def _from_targets(
+    exchange: Exchange, client: Client, request: ChatRequest, way: Route
+) -> Iterator[bytes]:
     """The first answer that a target gives, in their order."""
-    way = route(client, request.model, exchange.gateway.ways)
     targets, unfit = fitting(way.targets, request, exchange.gateway.prices)
     exchange.attempt_log += [{"skipped": reason} for reason in (*way.skipped, *unfit)]
     failure: GatewayError | None = None
@@ -340,7 +341,7 @@ def _from_target(
     settings = exchange.gateway.settings.upstream
     exchange.target = target
     if request.kind == "count" and target.provider.speaks[0] == "openai":
-        yield count_answer(request.dialect, estimated_tokens(request))
+        yield count_answer(request.dialect, question_tokens(request))
         return
     assert exchange.memory is not None
     cap = _reserved(exchange, request, target)
@@ -389,6 +390,7 @@ def _note_failed_attempt(exchange: Exchange, target: Target, error: UpstreamErro
             "model": target.model,
             "status": error.status,
             "code": code,
+            "message": error.message[:_REASON_SIZE],
             "after_ms": round(exchange.elapsed() * 1000),
         }
     )
@@ -587,5 +589,6 @@ def _arriving(exchange: Exchange, reply: Answer) -> Iterator[bytes]:
         if not block:
             return
         left = settings.idle_timeout
-        exchange.complete = reply.complete
+        # Of a round's answer not even the last block is the end.
+        exchange.complete = reply.complete and exchange.rounds is None
         yield block

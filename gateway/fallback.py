@@ -2,7 +2,7 @@
 
 from gateway.chat import ChatRequest
 from gateway.dialects.needs import needs_of
-from gateway.estimate import input_tokens
+from gateway.estimate import question_tokens
 from gateway.prices import Prices
 from gateway.providers.base import Target
 
@@ -40,9 +40,9 @@ def _lacking(targets: Targets, request: ChatRequest) -> Reasons:
 
 
 def _too_small(targets: Targets, request: ChatRequest, prices: Prices) -> Reasons:
-    if len(request.raw) <= _ALWAYS_FITS:
+    if len(request.raw) <= _ALWAYS_FITS and request.earlier is None:
         return {}
-    tokens = int(input_tokens(request.raw, request.body) * _OF_THE_ESTIMATE)
+    tokens = int(question_tokens(request) * _OF_THE_ESTIMATE)
     windows = [
         (target, prices.limits_of(target.provider.id, target.model).context_window)
         for target in targets

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 from gateway.chat import ChatRequest, Usage
 from gateway.dialects.asked import asked_output
 from gateway.errors import BadRequest, Forbidden, RateLimited
-from gateway.estimate import input_tokens, text_tokens
+from gateway.estimate import question_tokens, text_tokens
 from gateway.store.clients import Client
 from gateway.store.counters import (
     DAY,
@@ -100,6 +100,10 @@ _COUNTED = {
     **{kind.field: "requests" for kind in _REQUESTS},
     **{kind.field: "tokens" for kind in (_TOKENS, _INPUT, _OUTPUT)},
 }
+_HEADERS = {
+    noun: tuple(f"x-ratelimit-{what}-{noun}" for what in ("limit", "remaining", "reset"))
+    for noun in ("requests", "tokens")
+}
 _MONEY_FIELDS = tuple(kind.field for kind in _MONEY)
 
 
@@ -119,11 +123,11 @@ class Plan(NamedTuple):
     calls: tuple[Limit, ...]
     tokens: tuple[Limit, ...]
     money: tuple[Limit, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether its calls reserve."""
-        return bool(self.calls or self.tokens or self.money)
+    holds: bool
+    """Whether its calls reserve."""
+    counted: tuple[Charge, ...]
+    """What each call costs of the limits on requests, and what it holds of those on calls."""
+    held: tuple[Charge, ...]
 
 
 _plans: dict[int, Plan] = {}
@@ -133,14 +137,23 @@ def plan_of(client: Client) -> Plan:
     """The client's plan; made once for each that is known."""
     plan = _plans.get(client.id)
     if plan is None or plan.client is not client:
-        plan = _plans[client.id] = Plan(
-            client,
-            _limits(client, *_REQUESTS),
-            _limits(client, _CALLS),
-            _limits(client, _TOKENS, _INPUT, _OUTPUT),
-            _limits(client, *_MONEY),
-        )
+        plan = _plans[client.id] = _planned(client)
     return plan
+
+
+def _planned(client: Client) -> Plan:
+    requests, calls = _limits(client, *_REQUESTS), _limits(client, _CALLS)
+    tokens, money = _limits(client, _TOKENS, _INPUT, _OUTPUT), _limits(client, *_MONEY)
+    return Plan(
+        client,
+        requests,
+        calls,
+        tokens,
+        money,
+        holds=bool(calls or tokens or money),
+        counted=tuple(Charge(limit, 1, held=False) for limit in requests),
+        held=tuple(Charge(limit, 1) for limit in calls),
+    )
 
 
 def limits_of(client: Client | ClientRow) -> tuple[Limit, ...]:
@@ -198,7 +211,7 @@ class Call:
         self._client = client
         self._shared = shared
         self._plan = plan_of(client)
-        self._states: dict[str, State] = {}
+        self._states: tuple[State, ...] = ()
         self._ends: Sequence[Settled] = ()
         self._hold: Hold | None = None
         self._price: Price | None = None
@@ -217,8 +230,7 @@ class Call:
         if not plan.requests:
             return
         if not plan.holds:
-            self._take([Charge(limit, 1, held=False) for limit in plan.requests])
-            self._counted = True
+            self._take(plan.counted)
         elif size is None or size > _SMALL_BODY:
             # It is counted with its reservation; but a large body is read only if there is room.
             looked = self._shared.look(self._client.id, plan.requests)
@@ -231,7 +243,7 @@ class Call:
         if most is None and not (self._plan.tokens or self._plan.money):
             return
         prompt = self._client.system_prompt or ""
-        self._input = input_tokens(request.raw, request.body) + text_tokens(prompt.encode())
+        self._input = question_tokens(request) + text_tokens(prompt.encode())
         if most is not None and self._input > most and request.kind != "count":
             self.refused = True
             if self._counted:
@@ -265,21 +277,21 @@ class Call:
         self._price = self._priced(request, provider_id, model, prices)
         charges = self._charges(request)
         wanted, answers = 0, 1
-        if any(charge.unit for charge in charges):
+        if any([unit for _, _, unit, _ in charges]):
             size = prices.limits_of(provider_id, model).max_output if prices else None
             asked, answers = asked_output(request.dialect, request.body)
-            most = (asked, client.max_output_tokens, size, default_output)
+            most = (asked or default_output, client.max_output_tokens, size)
             wanted = answers * min(one for one in most if one is not None)
         if charges:
             units = self._take(charges, wanted, min(wanted, LEAST_OUTPUT * answers))
         return units // answers if wanted else client.max_output_tokens
 
-    def settle(self, usage: Usage | None) -> None:
-        """Books what was used, None for nothing, and gives the rest back."""
+    def settle(self, usage: Usage | None, cost: Decimal | None = None) -> None:
+        """Books what was used, None for nothing, and gives the rest back; `cost`: if known."""
         hold, self._hold = self._hold, None
         if hold is None:
             return
-        used = self._used(usage) if usage else {}
+        used = self._used(usage, cost) if usage else {}
         ends = [Settled(limit, held, used.get(limit.name, 0)) for limit, held in hold.amounts]
         for _, held, spent in ends:
             if spent > held:
@@ -287,29 +299,26 @@ class Call:
         self._ends = ends
         self._shared.settle(hold, ends)
 
-    def end(self, usage: Usage | None) -> None:
+    def end(self, usage: Usage | None, cost: Decimal | None = None) -> None:
         """Settles for good, and counts a call that failed before it could reserve."""
-        self.settle(usage)
+        self.settle(usage, cost)
         plan = self._plan
         if plan.requests and not self._counted and not self.refused:
             self._counted = True
-            charges = [Charge(limit, 1, held=False) for limit in plan.requests]
-            self._shared.reserve(self._client.id, charges)
+            self._shared.reserve(self._client.id, plan.counted)
 
     def told(self) -> list[dict[str, Any]]:
         """The limits that applied, and what is left of each."""
-        states = dict(self._states)
-        for limit, held, spent in self._ends:
-            state = states[limit.name]
-            states[limit.name] = state._replace(used=state.used - held + spent)
-        return [
-            {
+        booked = {limit.name: used - held for limit, held, used in self._ends}
+        told = {}
+        for (name, size, _), used, *_ in self._states:
+            left = max(0, size - used - booked.get(name, 0))
+            told[name] = {
                 "limit": name,
-                "size": _figure(name, state.limit.size),
-                "left": _figure(name, state.remaining),
+                "size": _figure(name, size),
+                "left": _figure(name, left),
             }
-            for name, state in states.items()
-        ]
+        return list(told.values())
 
     def _priced(
         self, request: ChatRequest, provider_id: str, model: str, prices: Prices | None
@@ -330,10 +339,7 @@ class Call:
 
     def _charges(self, request: ChatRequest) -> list[Charge]:
         plan, read, unit = self._plan, self._input, int(request.kind == "chat")
-        charges: list[Charge] = []
-        if not self._counted:
-            charges += [Charge(limit, 1, held=False) for limit in plan.requests]
-        charges += [Charge(limit, 1) for limit in plan.calls]
+        charges = list(plan.held if self._counted else plan.counted + plan.held)
         for limit in plan.tokens:
             fixed = 0 if limit.name == _OUTPUT.field else read
             charges.append(Charge(limit, fixed, 0 if limit.name == _INPUT.field else unit))
@@ -352,8 +358,7 @@ class Call:
             self._refuse(taken.refused, taken.states, need)
         self._counted, self.refused, self._hold = True, False, taken.hold
         self._ends = ()
-        for state in taken.states:
-            self._states[state.limit.name] = state
+        self._states += taken.states
         self.headers |= _headers(taken.states)
         return taken.units
 
@@ -361,12 +366,12 @@ class Call:
         self.refused = True
         raise _refusal(refused, need, {**self.headers, **_headers(states)})
 
-    def _used(self, usage: Usage) -> dict[str, int]:
+    def _used(self, usage: Usage, cost: Decimal | None) -> dict[str, int]:
         """What counts against each limit."""
         read, written = usage.input_tokens or 0, usage.output_tokens or 0
         used = {_TOKENS.field: read + written, _INPUT.field: read, _OUTPUT.field: written}
         if self._price is not None:
-            cost = self._price.cost(usage)
+            cost = self._price.cost(usage) if cost is None else cost
             if cost is None:  # of something that has no price of its own
                 for_input, for_output = self._price.highest()
                 nano = self._price.per_request + read * for_input + written * for_output
@@ -379,20 +384,22 @@ class Call:
 def _headers(states: Sequence[State]) -> dict[str, str]:
     """`x-ratelimit-*` of the limit with the least room: one on requests, and one on tokens."""
     nearest: dict[str, State] = {}
+    rooms: dict[str, tuple[int, int]] = {}
     for state in states:
-        noun = _COUNTED.get(state.limit.name)
-        if noun is not None and (noun not in nearest or _room(state) < _room(nearest[noun])):
-            nearest[noun] = state
+        (name, size, window), used, *_ = state
+        noun = _COUNTED.get(name)
+        if noun is None:
+            continue
+        room = (size - used if used < size else 0, window)
+        if noun not in rooms or room < rooms[noun]:
+            rooms[noun], nearest[noun] = room, state
     headers: dict[str, str] = {}
     for noun, state in nearest.items():
-        headers[f"x-ratelimit-limit-{noun}"] = str(state.limit.size)
-        headers[f"x-ratelimit-remaining-{noun}"] = str(state.remaining)
-        headers[f"x-ratelimit-reset-{noun}"] = duration(state.resets_in)
+        limit, remaining, reset = _HEADERS[noun]
+        headers[limit] = str(state.limit.size)
+        headers[remaining] = str(rooms[noun][0])
+        headers[reset] = duration(state.resets_in)
     return headers
-
-
-def _room(state: State) -> tuple[int, int]:
-    return state.remaining, state.limit.window
 
 
 _HEADS = {

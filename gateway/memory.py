@@ -44,6 +44,8 @@ class Memory:
         """As `translation.in_dialect`, with what the client has left to the gateway."""
         if request.dialect != dialect:
             self.look_back(request)
+            if _goes_on(request) and request.earlier is None and self._states.degraded is not None:
+                raise Unavailable("What is kept for clients cannot be read now: try again later")
         sent, unsaid = in_dialect(
             request,
             dialect,
@@ -54,14 +56,12 @@ class Memory:
         return self._completed(sent, target), unsaid
 
     def look_back(self, request: ChatRequest) -> None:
-        """Finds the conversation that a question goes on with."""
-        previous = request.body.get("previous_response_id")
-        if previous and request.dialect == "responses" and request.earlier is None:
+        """Finds the conversation that a question goes on with, if it is kept here."""
+        if _goes_on(request) and request.earlier is None:
+            previous = request.body["previous_response_id"]
             found = conversation(self._states, self._client, previous)
             if found is not None:
                 self._before, request.earlier = found
-            elif self._states.degraded is not None:
-                raise Unavailable("What is kept for clients cannot be read now: try again later")
 
     def _restore(self, chat: Chat, target: Target) -> None:
         """Gives a question that is translated the reasoning state of its tool calls."""
@@ -119,6 +119,10 @@ class Memory:
         said = {"input": asked.body.get("input"), "response": response, "before": self._before}
         value = orjson.dumps(said).decode()
         self._states.put(self._client, _RESPONSE, {response["id"]: value})
+
+
+def _goes_on(request: ChatRequest) -> bool:
+    return request.dialect == "responses" and bool(request.body.get("previous_response_id"))
 
 
 def conversation(

@@ -14,9 +14,11 @@ from gateway.chat import ChatRequest
 from gateway.dialects import anthropic, gemini, openai, responses
 from gateway.dialects.table import DIALECTS
 from gateway.errors import BadRequest, GatewayError
+from gateway.fallback import fitting
 from gateway.fetcher import Fetcher
 from gateway.limits import check_standing
 from gateway.memory import Memory
+from gateway.prices import Prices
 from gateway.providers import Ways
 from gateway.providers.base import Target
 from gateway.question import Placeholders, question_for
@@ -67,7 +69,7 @@ def door_of(raw: bytes) -> str:
 
 
 def preview(
-    client: Client, ways: Ways, fetcher: Fetcher, memory: Memory, asked: Asked
+    client: Client, ways: Ways, prices: Prices, fetcher: Fetcher, memory: Memory, asked: Asked
 ) -> dict[str, Any]:
     """The targets, what would be sent to each, and the error that the client would get instead.
 
@@ -82,9 +84,11 @@ def preview(
         way = route(client, request.model, ways)
     except GatewayError as error:
         return told | {"error": _answer(asked.door, error)}
-    told["skipped"] = list(way.skipped)
+    memory.look_back(request)
+    targets, unfit = fitting(way.targets, request, prices)
+    told["skipped"] = [*way.skipped, *unfit]
     failures: list[BadRequest] = []
-    for target in way.targets:
+    for target in targets:
         shown = _place(target)
         try:
             shown |= _sent(client, request, target, Placeholders(fetcher), memory)
@@ -93,7 +97,7 @@ def preview(
             shown["error"] = _told(error)
             failures.append(error)
         told["targets"].append(shown)
-    if len(failures) == len(way.targets):
+    if len(failures) == len(targets):
         told["error"] = _answer(asked.door, failures[0])
     return told
 

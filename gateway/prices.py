@@ -98,7 +98,7 @@ class Price:
 
         return most(_INPUT), most(tuple(name for name in _PRICED_AS if name not in _INPUT))
 
-    @property
+    @cached_property
     def per_request(self) -> int:
         """What each request costs besides its tokens, in nano-dollars, rounded up."""
         found = [rates.get("requests", Decimal()) for _, rates in self.steps]

@@ -85,7 +85,8 @@ def _usage(request: ChatRequest, learned: Learned) -> tuple[Usage, bool]:
     """The counts, and whether they are estimated."""
     usage, written = learned.usage, math.ceil(learned.delivered / CHARS_PER_TOKEN)
     if usage is None:
-        return Usage(math.ceil(text_size(request.body) / CHARS_PER_TOKEN), written), True
+        size = text_size(request.body) + text_size(request.earlier)
+        return Usage(math.ceil(size / CHARS_PER_TOKEN), written), True
     # Some vendors tell at a stream's beginning what it has come to so far.
     if not learned.ended and written > (usage.output_tokens or 0):
         return replace(usage, output_tokens=written), True

@@ -31,7 +31,7 @@ from gateway.dialects.table import NEEDS_TOOLS
 from gateway.dialects.translation import (
     door_writer,
     events_of,
-    read_chat,
+    read_question,
     translated,
     whole_of,
 )
@@ -59,7 +59,7 @@ def rounds_of(
     if not names:
         return None
     memory.look_back(request)
-    chat = read_chat(request)
+    chat = read_question(request)
     if chat.tool_choice is not None and chat.tool_choice.mode == "none":
         return None
     if chat.n is not None and chat.n > 1:

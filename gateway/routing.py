@@ -8,6 +8,9 @@ from gateway.providers import Ways
 from gateway.providers.base import Credentials, Provider, Target
 from gateway.store.clients import Client
 
+_LONGEST_NAME = 255
+"""Of a model: it goes into headers, metrics and a column of the log."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -52,6 +55,10 @@ def chosen(client: Client, model: str | None, ways: Ways) -> str:
                 code="missing_required_parameter",
             )
         return client.default_model
+    if len(model) > _LONGEST_NAME:
+        raise ModelNotFound(
+            f"No model has a name of more than {_LONGEST_NAME} characters", param="model"
+        )
     target = alias_target(client.model_aliases, model) or model
     if not _is_allowed(client, target, ways):
         raise ModelNotFound(

@@ -4,7 +4,8 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 # Each keeps its first group and strikes out the rest. A value in quotes ends with them; any other
@@ -28,6 +29,9 @@ _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 _MANY_MODELS = 500
 _MANY_CODES = 100
 OTHER = "other"
+_IN_PROGRESS = "ai_gateway_requests_in_progress"
+_DEGRADED = "ai_gateway_counters_degraded"
+_BREAKER_OPEN = "ai_gateway_breaker_open"
 
 
 def redacted(text: str) -> str:
@@ -70,6 +74,17 @@ class Ended(NamedTuple):
     output_tokens: int
 
 
+class Standing(NamedTuple):
+    """How all workers stand now. `open_breakers`: provider, model, and how many workers pass it
+    over.
+    """
+
+    in_flight: int
+    alone: int
+    """Workers that count by themselves."""
+    open_breakers: tuple[tuple[str, str, int], ...]
+
+
 class _Bound(NamedTuple):
     """The children of one provider, model and status: to look them up again costs too much."""
 
@@ -101,7 +116,7 @@ class Metrics:
             registry=registry,
         )
         self._in_progress = Gauge(
-            "ai_gateway_requests_in_progress",
+            _IN_PROGRESS,
             "Calls that are being answered",
             multiprocess_mode="livesum",
             registry=registry,
@@ -133,13 +148,13 @@ class Metrics:
             registry=registry,
         )
         self._degraded = Gauge(
-            "ai_gateway_counters_degraded",
+            _DEGRADED,
             "Workers that count by themselves, since the shared counters cannot be used",
             multiprocess_mode="livesum",
             registry=registry,
         )
         self._breaker_open = Gauge(
-            "ai_gateway_breaker_open",
+            _BREAKER_OPEN,
             "Workers that pass a target over because it keeps failing",
             by_model,
             multiprocess_mode="livesum",
@@ -188,6 +203,20 @@ class Metrics:
         gauge = self._breaker_open.labels(provider, _bounded(model, self._models, _MANY_MODELS))
         gauge.inc() if is_open else gauge.dec()
 
+    def standing(self) -> Standing:
+        """What the gauges of all workers tell, up to a quarter of a second ago."""
+        found: dict[str, list[tuple[dict[str, str], int]]] = {}
+        for sample in self._gauges():
+            found.setdefault(sample.name, []).append((sample.labels, round(sample.value)))
+        breakers = sorted(
+            (labels["provider"], labels["model"], count)
+            for labels, count in found.get(_BREAKER_OPEN, ())
+            if count > 0
+        )
+        in_flight = sum(count for _, count in found.get(_IN_PROGRESS, ()))
+        alone = sum(count for _, count in found.get(_DEGRADED, ()))
+        return Standing(max(0, in_flight), alone, tuple(breakers))
+
     def text(self) -> bytes:
         """All workers' figures in Prometheus' text format."""
         from prometheus_client import CollectorRegistry, generate_latest
@@ -199,6 +228,19 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+    def _gauges(self) -> Iterator[Any]:
+        from prometheus_client.multiprocess import MultiProcessCollector
+
+        families: Any = (self._in_progress, self._degraded, self._breaker_open)
+        if not self._shared:
+            families = [family for gauge in families for family in gauge.collect()]
+        else:  # the gauges' files alone: those of the histograms are long
+            folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+            files = [str(path) for path in folder.glob("gauge_livesum_*.db")]
+            families = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        for family in families:
+            yield from family.samples
 
     def _bind(self, key: tuple[str, str, int]) -> _Bound:
         provider, model, status = key

@@ -26,6 +26,7 @@ from urllib3.exceptions import TimeoutError as HTTPTimeoutError
 
 from gateway.config import Upstream as UpstreamSettings
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
+from gateway.send import send_all
 
 READ_SIZE = 64 * 1024
 # The C poll: gevent's own would wait by itself.
@@ -46,7 +47,9 @@ class Answer(Protocol):
     """
 
     status: int
-    headers: Mapping[str, str]
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
 
     @property
     def complete(self) -> bool:
@@ -279,7 +282,6 @@ class Wire(HTTPResponse):
     """One exchange on one connection: an Answer that is read as it arrives."""
 
     status = 0
-    headers: Mapping[str, str] = {}
 
     def __init__(self, route: _Route, text: bytes, timeout: float) -> None:
         super().__init__()
@@ -299,7 +301,7 @@ class Wire(HTTPResponse):
         self._connect()
         try:
             self._sock.settimeout(self._timeout)
-            self._sock.sendall(self._text)
+            send_all(self._sock, self._text)
         except TimeoutError:
             self._release(False)
             raise UpstreamTimeout(f"{self._route.name} does not read the request") from None
@@ -331,8 +333,13 @@ class Wire(HTTPResponse):
         while not self.headers_complete or self.get_code() < 200:
             self._receive(timeout)
         self.status = self.get_code()
-        self.headers = {name.lower(): value for name, value in self.items()}
-        self._decoder = _decoder(self.headers.get("content-encoding", ""))
+        if "content-encoding" in self:
+            self._decoder = _decoder(self.headers["content-encoding"])
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Vendors send dozens, and only a failure's are looked at."""
+        return {name.lower(): value for name, value in self.items()}
 
     @property
     def complete(self) -> bool:

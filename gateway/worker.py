@@ -1,23 +1,67 @@
 """gunicorn's gevent worker, made cheaper for small answers: head and body go out at once."""
 
 import socket
+import sys
+import time
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from gevent import GreenletExit
+from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.ggevent import GeventWorker
+
+from gateway.send import send_all
+
+
+@lru_cache(1024)
+def _is_plain(name: str, value: str) -> bool:
+    """Whether gunicorn takes a header over as it is; most are the same in each answer."""
+    return (
+        wsgi.TOKEN_RE.fullmatch(name) is not None
+        and wsgi.HEADER_VALUE_RE.fullmatch(value) is not None
+        and value == value.strip(" \t")
+        and name.lower() != "content-length"
+        and not util.is_hoppish(name)
+    )
+
+
+@lru_cache(1)
+def _date(second: int) -> str:
+    date: str = util.http_date(second)
+    return date
 
 
 class Joined(wsgi.Response):  # type: ignore[misc]
     """An answer whose head waits for what is written next; nothing waits when `write` is over."""
 
+    headers: list[tuple[str, str]]
     headers_sent: bool
     is_last = False
     """What is written next is the end of the body."""
     _waiting = b""
     _ended = False
+
+    def process_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        for header in headers:
+            if _is_plain(*header):
+                self.headers.append(header)
+            else:
+                super().process_headers((header,))
+
+    def default_headers(self) -> list[str]:
+        """As gunicorn words them, but the date is made once a second."""
+        major, minor = self.req.version
+        lines = [
+            f"HTTP/{major}.{minor} {self.status}\r\n",
+            f"Server: {self.version}\r\n",
+            f"Date: {_date(int(time.time()))}\r\n",
+            f"Connection: {'close' if self.should_close() else 'keep-alive'}\r\n",
+        ]
+        return [*lines, "Transfer-Encoding: chunked\r\n"] if self.chunked else lines
 
     def send_headers(self) -> None:
         if self.headers_sent:
@@ -44,7 +88,7 @@ class Joined(wsgi.Response):  # type: ignore[misc]
     def _send(self, data: bytes) -> None:
         waiting, self._waiting = self._waiting, b""
         if waiting or data:
-            self.sock.sendall(waiting + data if waiting else data)
+            send_all(self.sock, waiting + data if waiting else data)
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
@@ -55,6 +99,12 @@ class Worker(GeventWorker):  # type: ignore[misc]
         settings: Any = self.cfg
         vars(settings).update({name: one.get() for name, one in settings.settings.items()})
         super().init_process()
+
+    def notify(self) -> None:
+        """Also asked while the last answers are waited for: open pages would keep it waiting."""
+        super().notify()
+        if not self.alive and "wsgi" in sys.modules:
+            sys.modules["wsgi"].gateway.hub.close()
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """Raises StopIteration when the connection is to end."""
@@ -88,6 +138,8 @@ class Worker(GeventWorker):  # type: ignore[misc]
             self._tell_hook(req, environ, response)
         if response.should_close():
             raise StopIteration
+        # The wait for the next request has gunicorn's timeout; two cost twice as much.
+        sock.settimeout(None)
 
     def _count(self, response: Joined) -> None:
         self.nr += 1

@@ -18,7 +18,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 TOKEN = "test-admin-token-of-more-than-32-characters"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Answered:

@@ -16,9 +16,11 @@ from gateway.chat import ChatRequest, Kind, Usage
 from gateway.errors import BadRequest, RateLimited
 from gateway.limits import Call, duration, limits_of
 from gateway.store.clients import Client
+from gateway.store.counter_redis import RedisCounters
 from gateway.store.counters import DAY, GAUGE, MONTH, Limit, MemoryCounters
 from gateway.store.shared import Shared
 from tests.clients import client
+from tests.redis_server import RedisServer
 
 
 @pytest.fixture
@@ -214,7 +216,10 @@ class TestAReservation:
             ({"max_output_tokens": 250}, {"max_tokens": 300}, None, 250),
             ({"max_output_tokens": 250}, {}, None, 250),
             ({}, {}, 1000, 1000),
-            ({}, {"max_tokens": 9000}, None, 4096),
+            ({}, {"max_tokens": 9000}, None, 9000),
+            ({}, {"max_tokens": 9000}, 8192, 8192),
+            ({"max_output_tokens": 8000}, {"max_tokens": 9000}, None, 8000),
+            ({"max_output_tokens": 8000}, {}, None, 4096),
             ({"quota_output_tokens_day": 77}, {"max_tokens": 300}, None, 77),
         ],
     )
@@ -246,6 +251,16 @@ class TestAReservation:
         _, cap = begun(one, shared, question(n=4, max_tokens=300))
         assert cap == 250
         assert used(one, shared)["quota_output_tokens_day"] == (1000, 1000)
+
+    @pytest.mark.parametrize("n", [1, 10**18])
+    def test_of_more_than_anybody_can_count_is_of_what_is_left(
+        self, redis_server: RedisServer, n: int
+    ) -> None:
+        one = client(quota_output_tokens_day=10**9)
+        with closing(Shared(RedisCounters(redis_server.url, timeout=5))) as shared:
+            call, cap = begun(one, shared, question(n=n, max_tokens=10**18))
+            assert cap == (10**7 if n == 1 else 100)
+            call.end(None)
 
     @pytest.mark.parametrize(
         ("dialect", "asked"),

@@ -154,6 +154,12 @@ class TestWhatIsAllowed:
         assert (caught.value.param, caught.value.code) == ("model", "model_not_found")
         assert f"`{model}`" in caught.value.message
 
+    def test_has_a_name_that_fits_into_a_header(self) -> None:
+        longest = "m" * 255
+        assert chosen(openai_client(), longest, ways()) == longest
+        with pytest.raises(ModelNotFound, match="255 characters"):
+            chosen(openai_client(), longest + "m", ways())
+
 
 class TestFallbacks:
     def test_follow_in_their_order(self) -> None:

@@ -23,12 +23,7 @@ def ready() -> tuple[dict[str, Any], int]:
 
 
 def _reasons(gateway: Gateway) -> list[str]:
-    shared = (gateway.shared.degraded, gateway.states.degraded)
-    reasons = [reason for reason in shared if reason is not None]
-    if gateway.ledger.failing:
-        spooled = gateway.ledger.spooled_bytes >> 10
-        more = f" and {spooled} KB in the spool" if spooled else ""
-        reasons.append(f"log: {gateway.ledger.waiting} rows{more} wait to be written")
+    reasons = gateway.degraded()
     if not gateway.ledger.is_reachable():
         reasons.append("database: away; clients that are known go on")
     return reasons

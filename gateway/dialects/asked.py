@@ -10,6 +10,8 @@ _GEMINI = (
     ("candidateCount", "candidate_count"),
 )
 _ANYWHERE = ("",)
+# More than any model gives; a product of two such numbers is still counted exactly everywhere.
+_MOST = 10**7
 # Where to look, the names of the cap, and those of the number of answers.
 _PLACES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "openai": (_ANYWHERE, ("max_completion_tokens", "max_tokens"), ("n",)),
@@ -34,4 +36,5 @@ def asked_output(dialect: str, body: Mapping[str, Any]) -> tuple[int | None, int
 
 
 def _positive(value: Any) -> int | None:
-    return value if isinstance(value, int) and value > 0 and value is not True else None
+    right = isinstance(value, int) and value > 0 and value is not True
+    return min(value, _MOST) if right else None

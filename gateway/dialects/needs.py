@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from gateway.chat import ChatRequest, Need
 from gateway.conversation import Chat, Image, Part, ToolResult
-from gateway.dialects.table import DIALECTS
+from gateway.dialects.translation import read_question
 from gateway.errors import BadRequest
 
 
 def needs_of(request: ChatRequest) -> frozenset[Need]:
     """Nothing, as far as it is known, for a question that cannot be read outside of its dialect."""
     try:
-        chat: Chat = DIALECTS[request.dialect].read_chat(request.body)
+        chat = read_question(request)
     except BadRequest:
         return frozenset()
     return frozenset(_needs(chat))

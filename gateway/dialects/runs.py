@@ -42,17 +42,21 @@ class Runs:
 
     def _skip(self, block: bytes, at: int) -> int:
         """Where the run that begins here ends; these operations are most of what a burst costs."""
-        before, size, behind = self._before, len(self._before), self._behind
-        starts, find = block.startswith, block.find
-        while before and starts(before, at):
-            end = at + size
-            for part in behind:
+        starts, find, before = block.startswith, block.find, self._before
+        if not before or not starts(before, at):
+            return at
+        (*inner, last), joint = self._behind, self._behind[-1] + before
+        size, step, end = len(last), len(joint), at + len(before)
+        while True:
+            for part in inner:
                 end = find(b'"', end)
                 if not starts(part, end):
                     return at
                 end += len(part)
-            at = end
-        return at
+            end = find(b'"', end)
+            if not starts(joint, end):
+                return end + size if starts(last, end) else at
+            at, end = end + size, end + step
 
     def _learn(self, block: bytes) -> bool:
         """Takes an event in the middle for one of the run, if all but its texts is dull."""

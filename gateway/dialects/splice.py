@@ -58,6 +58,20 @@ class Edits:
         return b"{" + b",".join(added + parts) + b"}"
 
 
+def with_value(text: bytes, key: str, value: bytes) -> bytes | None:
+    """The text with another value for a member that it has, found without a look at the others.
+
+    None where that is not sure: something else has the same text, or keys may be escaped. `key` is
+    plain ASCII; a quote within a string is escaped, so what is found alone is the key.
+    """
+    quoted = b'"%b"' % key.encode()
+    if text.count(quoted) != 1 or b"\\u00" in text:
+        return None
+    at = text.index(quoted)
+    start = _past_gap(text, at + len(quoted))
+    return text[:start] + value + text[value_end(text, start) :]
+
+
 def members(text: bytes, start: int) -> Iterator[Member]:
     """The members of the object whose `{` stands at `start`."""
     at = _past_gap(text, start + 1)

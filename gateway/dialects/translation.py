@@ -50,7 +50,7 @@ def in_dialect(
     """
     if request.chat is None and request.dialect == dialect:
         return request, ()
-    chat = read_chat(request) if request.chat is None else request.chat(dialect)
+    chat = read_question(request) if request.chat is None else request.chat(dialect)
     if restore is not None:
         restore(chat)
     takes_custom_tools = dialect == "openai" and accepts.custom_tools
@@ -67,13 +67,17 @@ def in_dialect(
         include_usage=True,
         dialect=dialect,
         wrapped=wrapped,
-        one_call=dialect in PARALLEL and chat.parallel_tool_calls is False,
+        one_call=chat.parallel_tool_calls is False and not _takes_one_call(dialect, accepts),
     )
     return said, tuple(written.dropped)
 
 
-def read_chat(request: ChatRequest) -> Chat:
-    """The question in the gateway's words. Raises BadRequest that names a field."""
+def _takes_one_call(dialect: str, accepts: Accepts) -> bool:
+    return accepts.one_call if dialect == "openai" else dialect not in PARALLEL
+
+
+def read_question(request: ChatRequest) -> Chat:
+    """The question, with the conversation that it goes on with. Raises BadRequest."""
     if request.earlier is not None:
         return responses.read_chat(request.body, request.earlier)
     return DIALECTS[request.dialect].read_chat(request.body)

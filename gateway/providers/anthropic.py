@@ -68,9 +68,27 @@ class Anthropic(Provider):
             draft.replace["system"] = b"[" + block + b"," + text[1:]
 
     def _cap(self, draft: Draft, cap: int) -> None:
-        asked = draft.request.body.get("max_tokens")
-        if not isinstance(asked, int) or asked > cap:
-            draft.set("max_tokens", cap)
+        body = draft.request.body
+        asked = body.get("max_tokens")
+        if isinstance(asked, int) and asked <= cap:
+            return
+        draft.set("max_tokens", cap)
+        thinking = body.get("thinking") or {}
+        budget = thinking.get("budget_tokens")
+        # A budget has to be below `max_tokens`, but for one that was above it already, as
+        # interleaved thinking allows.
+        if isinstance(budget, int) and cap <= budget and not (asked and budget >= asked):
+            _lower_budget(draft, thinking, cap)
+
+
+def _lower_budget(draft: Draft, thinking: dict[str, Any], cap: int) -> None:
+    """Half of the cap is for thinking; one that has no room for the least budget leaves none."""
+    if cap > anthropic.LEAST_BUDGET:
+        budget = max(anthropic.LEAST_BUDGET, cap // 2)
+        draft.set("thinking", {**thinking, "budget_tokens": budget})
+    else:
+        draft.leave_out.add("thinking")
+        draft.hints.append("thinking")
 
 
 def _is_spent(error: UpstreamError) -> bool:

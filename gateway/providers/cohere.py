@@ -25,7 +25,7 @@ COHERE = Provider(
     next_page=("next_page_token", "page_token"),
     stream_usage="given",
     statuses={498: 401},  # an invalid token
-    accepts=Accepts(cap_field="max_tokens", thoughts=None, allowed_tools=False),
+    accepts=Accepts(cap_field="max_tokens", thoughts=None, allowed_tools=False, one_call=False),
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},
         drop=frozenset(

@@ -99,6 +99,7 @@ OLLAMA = Ollama(
         names=False,
         seals=False,
         allowed_tools=False,
+        one_call=False,
     ),
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from gateway.chat import ChatRequest
-from gateway.dialects.splice import Edits, elements, joined, value_of
+from gateway.dialects.splice import Edits, elements, joined, value_of, with_value
 from gateway.errors import BadRequest
 
 ItemChange = Callable[[dict[str, Any], bytes], dict[str, bytes | None]]
@@ -106,11 +106,21 @@ class Draft:
         raw, body = self.request.raw, self.request.body
         if not self.replace and not self.rename and not self.leave_out:
             return raw
-        if self.rename or self.leave_out or any(name in body for name in self.replace):
-            return Edits(self.replace, self.rename, frozenset(self.leave_out)).apply(raw)
-        # Only additions: what is there need not even be looked at.
-        added = b",".join(b'"%b":%b' % (k.encode(), v) for k, v in self.replace.items())
-        return b"{" + added + b"," + raw.lstrip()[1:]
+        if self.rename or self.leave_out:
+            return self._edited()
+        text, added = raw, b""
+        for name, value in self.replace.items():
+            if name not in body:
+                # What is there need not even be looked at.
+                added += b'"%b":%b,' % (name.encode(), value)
+            elif (spliced := with_value(text, name, value)) is not None:
+                text = spliced
+            else:
+                return self._edited()
+        return b"{" + added + text.lstrip()[1:] if added else text
+
+    def _edited(self) -> bytes:
+        return Edits(self.replace, self.rename, frozenset(self.leave_out)).apply(self.request.raw)
 
     def _rename(self, body: Mapping[str, Any], quirks: Quirks) -> None:
         """Where both names are given, the one that is to be renamed wins, unless it is null."""

@@ -77,6 +77,7 @@ class ClientDirectory:
         self._clock = clock
         self._known: dict[bytes, _Holder] = {}
         self._stale: dict[bytes, _Holder] = {}
+        self._spare: dict[bytes, RowMapping] = {}
         self._retry_at = 0.0
 
     def by_key(self, key: str) -> Client | None:
@@ -95,6 +96,14 @@ class ClientDirectory:
             raise NotFound("There is no such client.", code="client_not_found")
         return _client(row, self._vault)
 
+    def foresee(self) -> None:
+        """Reads all clients, so that those which nobody has asked for yet go on, too, should the
+        database go away. Raises what SQLAlchemy does.
+        """
+        with self._engine.connect() as connection:
+            rows = connection.execute(_ALL.limit(KEPT_STALE)).mappings()
+            self._spare = {bytes.fromhex(row["key_hash"]): row for row in rows}
+
     def forget(self) -> None:
         """Ask the database again; to be called when any client may have changed."""
         kept = {**self._stale, **self._known}
@@ -110,6 +119,8 @@ class ClientDirectory:
         self._stale.pop(hashed, None)
         if holder is not None:
             known[hashed] = holder
+        else:
+            self._spare.pop(hashed, None)
         return holder
 
     def _read(self, hashed: bytes) -> "_Holder | None":
@@ -122,6 +133,8 @@ class ClientDirectory:
     def _remembered(self, hashed: bytes, error: Exception) -> "_Holder":
         if not isinstance(error, _StillAway):
             self._retry_at = self._clock() + RETRY_SECONDS
+        if hashed not in self._stale and (row := self._spare.get(hashed)) is not None:
+            self._stale[hashed] = _Holder(_client(row, self._vault), _until(row))
         if hashed not in self._stale:
             why = "The gateway cannot look keys up at the moment. Try again in a few seconds."
             raise Unavailable(why, headers={"retry-after": "2"}) from error
@@ -137,11 +150,10 @@ class _StillAway(Exception):
     """The database was away a moment ago, and is not asked again yet."""
 
 
-_BY_KEY = (
-    select(ClientRow.__table__, ClientKey.expires_at.label("key_expires_at"))
-    .join(ClientKey, ClientKey.client_id == ClientRow.id)
-    .where(ClientKey.key_hash == bindparam("hashed"))
-)
+_ALL = select(
+    ClientRow.__table__, ClientKey.expires_at.label("key_expires_at"), ClientKey.key_hash
+).join(ClientKey, ClientKey.client_id == ClientRow.id)
+_BY_KEY = _ALL.where(ClientKey.key_hash == bindparam("hashed"))
 _BY_ID = select(ClientRow.__table__).where(ClientRow.id == bindparam("client_id"))
 _LISTS = ("allowed_models", "fallback_models", "server_tools")
 _FIELDS = tuple(one.name for one in fields(Client))

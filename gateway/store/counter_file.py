@@ -86,6 +86,8 @@ class SqliteCounters:
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
         self._execute = self._db.execute
         self._execute("PRAGMA busy_timeout = 2000")
+        # A transaction writes two or three pages whole. What an old file has stays.
+        self._execute("PRAGMA page_size = 1024")
         self._execute("PRAGMA journal_mode = WAL")
         self._execute("PRAGMA synchronous = OFF")
         self._db.executescript(_SCHEMA)
@@ -109,7 +111,7 @@ class SqliteCounters:
             self._write(sheets, moment)
             if not amounts:
                 return taken
-            return taken._replace(hold=self._hold(owner, amounts, moment))
+            return Taken(taken.states, taken.units, hold=self._hold(owner, amounts, moment))
 
         return self._atomically(work)
 

@@ -200,19 +200,20 @@ def take(
     sheet: Sheet, charges: Sequence[Charge], wanted: int, least: int, now: float
 ) -> tuple[Taken, tuple[tuple[Limit, int], ...]]:
     """Reserves and spends in the sheet if every charge fits; gives the amounts held, too."""
-    found = [_stand(sheet, charge.limit, now) for charge in charges]
+    found = [_stand(sheet, charge[0], now) for charge in charges]
     units, fits = wanted, True
     for (limit, fixed, unit, _), (_, counted, _) in zip(charges, found, strict=True):
         room = limit.size - counted - fixed
         if room < 0 or room < unit * least:
             fits = False
-        elif unit:
-            units = min(units, room // unit)
+        elif room < unit * units:
+            units = room // unit
     if not fits:
         return _refused(charges, found, least), ()
     states, amounts = [], []
-    for charge, (bucket, counted, resets_in) in zip(charges, found, strict=True):
-        limit, fixed, unit, held = charge
+    for (limit, fixed, unit, held), (bucket, counted, resets_in) in zip(
+        charges, found, strict=True
+    ):
         amount = fixed + unit * units
         number, used, previous, reserved = bucket
         if held:
@@ -243,12 +244,13 @@ def look(sheet: Sheet, limits: Sequence[Limit], now: float) -> Taken:
 
 def settle(sheet: Sheet, ends: Sequence[Settled], now: float, *, held: bool) -> None:
     """Books what was used, and gives back what was held if the store still holds it."""
-    for limit, amount, spent in ends:
-        bucket = at(sheet.get(limit.name), window_at(limit.window, now).number)
+    for (name, _, window), amount, spent in ends:
+        bucket = at(sheet.get(name), window_at(window, now)[0])
         number, used, previous, reserved = bucket
         if held:
             reserved -= amount
-        sheet[limit.name] = [number, max(0, used + spent), previous, reserved]
+        used += spent
+        sheet[name] = [number, used if used > 0 else 0, previous, reserved]
 
 
 def release(sheet: Sheet, amounts: Mapping[str, int]) -> None:
@@ -261,12 +263,15 @@ _Standing = tuple[Bucket, int, float]  # what counts of it, and when its window 
 
 
 def _stand(sheet: Sheet, limit: Limit, now: float) -> _Standing:
-    now_number, _, ends = window_at(limit.window, now)
-    bucket = at(sheet.get(limit.name), now_number)
+    name, _, window = limit
+    now_number, _, ends = window_at(window, now)
+    bucket = sheet.get(name)
+    if bucket is None or bucket[0] != now_number:
+        bucket = at(bucket, now_number)
     number, used, previous, reserved = bucket
     counted = used + reserved
-    if previous and 0 < limit.window < DAY:
-        part = overlap(limit.window, ends, now) if number == now_number else 1.0
+    if previous and 0 < window < DAY:
+        part = overlap(window, ends, now) if number == now_number else 1.0
         counted += math.ceil(previous * part)
     return bucket, counted, ends - now
 

@@ -1,11 +1,11 @@
 """Pages of the request log, the newest first; a page reads a bounded number of its rows."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
 
 from gateway.store.engine import database_answers
 from gateway.store.models import RequestBody, RequestLog
@@ -40,7 +40,21 @@ def latest_requests(engine: Engine, limit: int) -> list[LoggedRequest]:
     """The newest first; the cost does not grow with the log."""
     with database_answers(), engine.connect() as connection:
         rows = connection.execute(_NEWEST.limit(limit)).mappings()
-        return [_logged(row) for row in rows]
+        return [logged(dict(row)) for row in rows]
+
+
+def logged(row: Mapping[str, Any]) -> LoggedRequest:
+    """Of a row that has these columns, or all of them."""
+    values = {field.name: row[field.name] for field in fields(LoggedRequest)}
+    values["model"] = row["model"] or row["model_asked"]
+    values["started_at"] = datetime.fromtimestamp(row["started_at"] / 1000, UTC)
+    return LoggedRequest(**values)
+
+
+def last_id(engine: Engine) -> int:
+    """The number of the row that was written last: another one, and there is something new."""
+    with database_answers(), engine.connect() as connection:
+        return connection.scalar(select(func.max(_LOG.id))) or 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +189,3 @@ _NEWEST = select(
     RequestLog.output_tokens,
     RequestLog.estimated,
 ).order_by(RequestLog.started_at.desc())
-
-
-def _logged(row: RowMapping) -> LoggedRequest:
-    values = dict(row)
-    asked = values.pop("model_asked")
-    values["model"] = values["model"] or asked
-    values["started_at"] = datetime.fromtimestamp(values["started_at"] / 1000, UTC)
-    return LoggedRequest(**values)

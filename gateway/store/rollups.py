@@ -5,7 +5,7 @@ triple of them) of every grain (minute, hour, day; `each` not by the minute). Er
 status 400 and above. Latency is that of the others, the time to the first token that of streams.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +24,8 @@ PICO = 10**12
 
 Key = tuple[str, str, int, int, str, str]
 Values = list[int]
+Who = tuple[int, int, str, str]
+"""A minute, and the client, provider and model of a row."""
 
 _REQUESTS, _ERRORS, _ESTIMATED, _UNPRICED = range(len(COUNTS))
 _COST = VALUES.index("cost_pico")
@@ -43,16 +45,15 @@ def roll_up(rows: Iterable[Sequence[Any]]) -> dict[Key, Values]:
 
     The order is the same everywhere, so that two writers never wait for each other in a ring.
     """
-    by_minute: dict[tuple[Any, ...], Values] = {}
+    each: dict[Who, Values] = {}
     for row in rows:
-        steps = _steps(row)
-        for key in _keys(row):
-            values = by_minute.get(key)
-            if values is None:
-                values = by_minute[key] = [0] * len(VALUES)
-            for place, amount in steps:
-                values[place] += amount
-    return dict(sorted(_in_grains(by_minute).items()))
+        who = _who(row)
+        values = each.get(who)
+        if values is None:
+            values = each[who] = [0] * len(VALUES)
+        for place, amount in _steps(row):
+            values[place] += amount
+    return dict(sorted(_in_grains(_in_scopes(each)).items()))
 
 
 def _steps(row: Sequence[Any]) -> list[tuple[int, int]]:
@@ -74,17 +75,26 @@ def _steps(row: Sequence[Any]) -> list[tuple[int, int]]:
     return steps
 
 
-def _keys(row: Sequence[Any]) -> tuple[tuple[Any, ...], ...]:
-    minute = row[_STARTED] // MINUTE_MS
+def _who(row: Sequence[Any]) -> Who:
     client, provider, model = (row[column] for column in _WHO)
-    client, provider, model = client or 0, provider or "", model or ""
-    return (
-        ("all", minute, 0, "", ""),
-        ("client", minute, client, "", ""),
-        ("provider", minute, 0, provider, ""),
-        ("model", minute, 0, provider, model),
-        ("each", minute, client, provider, model),
-    )
+    return row[_STARTED] // MINUTE_MS, client or 0, provider or "", model or ""
+
+
+def _in_scopes(each: Mapping[Who, Values]) -> dict[tuple[Any, ...], Values]:
+    """The sums of each minute by scope, from those of each triple: most rows are alike."""
+    found: dict[tuple[Any, ...], Values] = {}
+    for (minute, client, provider, model), values in each.items():
+        keys = (
+            ("all", minute, 0, "", ""),
+            ("client", minute, client, "", ""),
+            ("provider", minute, 0, provider, ""),
+            ("model", minute, 0, provider, model),
+            ("each", minute, client, provider, model),
+        )
+        for key in keys:
+            before = found.get(key)
+            found[key] = values if before is None else _sum(before, values)
+    return found
 
 
 def _in_grains(by_minute: dict[tuple[Any, ...], Values]) -> dict[Key, Values]:

@@ -25,6 +25,7 @@ from gateway.store.counters import (
 )
 
 CLIENTS = "clients"
+_ENDED = "session:{}"
 LOOK_EVERY = 5.0
 _RETRY_AFTER = 5.0
 _MOST_OWED = 100_000
@@ -116,6 +117,21 @@ class Shared:
         except StoreAway as error:
             self._degrade(error)
             raise
+
+    def end_session(self, session: str) -> None:
+        """Tells every worker that a session is over."""
+        try:
+            self._store.mark(_ENDED.format(session))
+        except StoreAway as error:
+            self._degrade(error)
+
+    def has_ended(self, session: str) -> bool:
+        """Whether a session is over, as far as can be told."""
+        try:
+            return self._store.marked(_ENDED.format(session)) > 0
+        except StoreAway as error:
+            self._degrade(error)
+            return False
 
     def keep(self) -> None:
         """Keeps this worker's holds, frees those of workers that are gone; never ends."""

@@ -1,9 +1,8 @@
 """State kept for clients: opaque texts by client, kind and id, sealed, bounded, for a time.
 
-    States            seals, and goes on in this worker's memory while the shared store is away
-    └── StateStore    holds the sealed texts: SqliteStates for all workers of a box, MemoryStates
-
-Who puts another store beside these (a Redis, say) has four methods to write.
+States            seals, and goes on in this worker's memory while the shared store is away
+└── StateStore    holds the sealed texts: SqliteStates for all workers of a box, RedisStates
+                  (state_redis.py) for those of several, MemoryStates
 """
 
 import logging
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.config import State
+from gateway.store.counters import StoreAway
 from gateway.store.sqlite import begin
 from gateway.store.vault import Vault, WrongSecretKey
 
@@ -261,8 +261,16 @@ class States:
     A value that is too large is not kept, and one that no key opens is not there.
     """
 
-    def __init__(self, path: Path, settings: State, vault: Vault) -> None:
+    def __init__(
+        self,
+        path: Path,
+        settings: State,
+        vault: Vault,
+        elsewhere: Callable[[Bounds], StateStore] | None = None,
+    ) -> None:
+        """`elsewhere` opens what is used in place of the file at `path`."""
         self._path = path
+        self._elsewhere = elsewhere
         self._bounds = bounds_of(settings)
         self._largest = settings.max_value_mb << 20
         self._vault = vault
@@ -308,9 +316,9 @@ class States:
             return False
         try:
             if self._store is None:
-                self._store = SqliteStates(self._path, self._bounds, patience)
+                self._store = self._opened_store(patience)
             ask(self._store)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreAway) as error:
             if self.degraded is None:
                 _log.warning("Clients' state cannot be shared, this worker keeps it: %s", error)
             self.degraded = f"state: {error}"
@@ -318,6 +326,11 @@ class States:
             return False
         self.degraded = None
         return True
+
+    def _opened_store(self, patience: float) -> StateStore:
+        if self._elsewhere is not None:
+            return self._elsewhere(self._bounds)
+        return SqliteStates(self._path, self._bounds, patience)
 
     def _open(self, token: str) -> str | None:
         """Long conversations ask for the same again and again."""

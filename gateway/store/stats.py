@@ -106,12 +106,14 @@ class Statistics:
     by_client: list[tuple[int, str | None, Totals]]
     by_provider: list[tuple[str, Totals]]
     by_model: list[tuple[str, str, Totals]]
+    active_clients: int = 0
 
     def told(self) -> dict[str, Any]:
         return {
             "since": stamp(self.since),
             "until": stamp(self.until),
             "step_seconds": self.step_seconds,
+            "active_clients": self.active_clients,
             "totals": self.totals.told(),
             "series": [{"at": stamp(at), **totals.told()} for at, totals in self.series],
             "by_client": [
@@ -212,6 +214,7 @@ def _of_everybody(ask: Ask, span: Range, moment: datetime) -> Statistics:
         [(number, names.get(number), totals) for (number,), totals in clients],
         _busiest(ask, "provider", spans, _C.provider),
         _busiest(ask, "model", spans, _C.provider, _C.model),
+        _active(ask, spans, [number for (number,), _ in clients]),
     )
 
 
@@ -231,6 +234,7 @@ def _of_client(ask: Ask, span: Range, moment: datetime, client_id: int) -> Stati
         [(client_id, _names(ask, [client_id]).get(client_id), _sum_of(series))],
         _busiest(ask, "each", spans, _C.provider, this=this),
         _busiest(ask, "each", spans, _C.provider, _C.model, this=this),
+        int(any(totals.count("requests") for _, totals in series)),
     )
 
 
@@ -241,6 +245,7 @@ def _statistics(
     by_client: list[tuple[int, str | None, Totals]],
     by_provider: list[tuple[tuple[Any, ...], Totals]],
     by_model: list[tuple[tuple[Any, ...], Totals]],
+    active_clients: int,
 ) -> Statistics:
     return Statistics(
         since=series[0][0],
@@ -251,6 +256,7 @@ def _statistics(
         by_client=by_client,
         by_provider=[(provider, totals) for (provider,), totals in by_provider],
         by_model=[(provider, model, totals) for (provider, model), totals in by_model],
+        active_clients=active_clients,
     )
 
 
@@ -293,6 +299,15 @@ def _busiest(
     busiest = func.sum(_C.requests).desc()
     query = _within(scope, spans, *by, this=this).order_by(busiest, *by).limit(MOST_SHOWN)
     return [(tuple(row[: len(by)]), _totals(row[len(by) :])) for row in ask(query)]
+
+
+def _active(ask: Ask, spans: Spans, busiest: list[int]) -> int:
+    """Clients that have asked at all; who had no valid key is none."""
+    if len(busiest) < MOST_SHOWN:
+        return sum(number != 0 for number in busiest)
+    clients = _within("client", spans, _C.client_id, this=_C.client_id != 0)
+    [(count,)] = ask(select(func.count()).select_from(clients.subquery()))
+    return int(count)
 
 
 def _names(ask: Ask, client_ids: list[int]) -> dict[int, str]:

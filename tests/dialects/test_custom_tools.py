@@ -13,6 +13,7 @@ from gateway.dialects.custom_tools import CustomCalls
 from gateway.dialects.filtered import Filtered, OneCall, filtered
 from gateway.dialects.openai_chat import OPENAI, Accepts
 from gateway.dialects.translation import in_dialect
+from gateway.providers import PROVIDERS
 
 GRAMMAR = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
 OTHERS = Accepts()
@@ -164,3 +165,13 @@ def test_gemini_alone_cannot_be_told_to_call_one_tool_at_a_time(dialect: str) ->
     body = {**ASKED, "tool_choice": "auto", "parallel_tool_calls": False}
     request = ChatRequest(json.dumps(body).encode(), body, "m", False, False, dialect="responses")
     assert in_dialect(request, dialect, "m")[0].one_call == (dialect == "gemini")
+
+
+@pytest.mark.parametrize("provider", ["ollama", "cohere", "groq"])
+def test_a_vendor_of_openais_dialect_may_not_know_one_call_either(provider: str) -> None:
+    body = {**ASKED, "tool_choice": "auto", "parallel_tool_calls": False}
+    request = ChatRequest(json.dumps(body).encode(), body, "m", False, False, dialect="responses")
+    said, _ = in_dialect(request, "openai", "m", PROVIDERS[provider].accepts)
+    knows = provider == "groq"
+    assert said.one_call is not knows
+    assert ("parallel_tool_calls" in said.body) is knows

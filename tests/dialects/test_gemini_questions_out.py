@@ -444,6 +444,13 @@ def test_fields_that_only_gemini_has_go_back_to_it() -> None:
     }
 
 
+@pytest.mark.parametrize("tier", [{}, [], 1, None])
+def test_a_service_tier_that_is_no_word_is_dropped(tier: Any) -> None:
+    written = write_chat(asked(extra={"service_tier": tier}), OLD, stream=False)
+    assert "serviceTier" not in written.body
+    assert written.dropped == ["service_tier"]
+
+
 def test_the_usual_service_tier_goes_without_saying() -> None:
     written = write_chat(asked(extra={"service_tier": "auto"}), OLD, stream=False)
     assert written.dropped == [] and "serviceTier" not in written.body

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.dialects.splice import Edits, elements, joined, members, value_of
+from gateway.dialects.splice import Edits, elements, joined, members, value_of, with_value
 
 KEYS = ("a", "b", "model", "é", 'q"', "back\\slash", "}", "", "\u2028")
 STRINGS = st.sampled_from(['"', "\\", '\\"', "{[", "]}", ",:", "\n", "😀", "\x00"]) | st.text(
@@ -96,6 +96,25 @@ class _Members(list[tuple[str, Any]]):
 
     def __repr__(self) -> str:
         return f"members{super().__repr__()}"
+
+
+class TestOneValue:
+    @given(OBJECTS, st.sampled_from(["a", "b", "model"]))
+    @example(b'{"model": "m", "b": ["model"]}', "model")
+    @example(b'{"a": "ends in \\"model", "model": 1}', "model")
+    @example(b'{"\\u006dodel": 2, "b": "model", "model": 1}', "model")
+    @example(b'{"a": {"model": 1}, "model" :\n"m"}', "model")
+    def test_is_replaced_as_edits_do_or_left_to_them(self, text: bytes, key: str) -> None:
+        if key not in dict(members_in(text)):
+            return
+        found = with_value(text, key, b'{"x":[]}')
+        if found is not None:
+            edited = Edits(replace={key: b'{"x":[]}'}).apply(text)
+            assert members_in(found) == members_in(edited)
+
+    def test_leaves_the_rest_as_it_came(self) -> None:
+        text = b' { "n":1.50, "model" : "a\\"}" ,"b":[ 1 ] }'
+        assert with_value(text, "model", b'"z"') == b' { "n":1.50, "model" : "z" ,"b":[ 1 ] }'
 
 
 class TestSpans:

@@ -1,9 +1,10 @@
 """What the tests of the doors share: the vendors' own SDKs, and the tallies of the recordings."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import openai
 import pytest
@@ -40,6 +41,37 @@ class Tally:
         return f"{form} {count:<14}"
 
 
+class Table:
+    """The cells of the table of tools that were filled; one that shows less says why.
+
+    Made of what passed tests have recorded, so that it is whole if several processes ran them.
+    """
+
+    def __init__(self, reports: Iterable[pytest.TestReport]) -> None:
+        recorded: list[dict[str, Any]] = [dict(report.user_properties) for report in reports]
+        cells = [each["tool cell"] for each in recorded if "tool cell" in each]
+        self._filled = {(*cell,): reason for *cell, reason in cells}
+        self._reasons = list(dict.fromkeys(filter(None, self._filled.values())))
+
+    def lines(self) -> Iterator[str]:
+        scenarios = list(dict.fromkeys(cell[2] for cell in self._filled))
+        if scenarios:
+            yield f"{'door, provider (whole/stream)':<32}" + "  ".join(scenarios)
+        for door, provider in dict.fromkeys(cell[:2] for cell in self._filled):
+            row = ""
+            for each in scenarios:
+                cells = [(door, provider, each, stream) for stream in (False, True)]
+                row += f"{'/'.join(map(self._mark, cells)):<{len(each) + 2}}"
+            yield f"{door + ', ' + provider:<32}{row}".rstrip()
+        yield from (f"({number}) {reason}" for number, reason in enumerate(self._reasons, 1))
+
+    def _mark(self, cell: tuple[Any, ...]) -> str:
+        if cell not in self._filled:
+            return "-"
+        reason = self._filled[cell]
+        return "ok" if reason is None else f"({self._reasons.index(reason) + 1})"
+
+
 TALLY = pytest.StashKey[Tally]()
 MATRIX = pytest.StashKey[Tally]()
 TITLES = {
@@ -67,6 +99,10 @@ def pytest_terminal_summary(
             terminalreporter.section(title)
             for line in tally.lines():
                 terminalreporter.line(line)
+    if table := list(Table(terminalreporter.getreports("passed")).lines()):
+        terminalreporter.section("tools in pass-through, at every door with every provider")
+        for line in table:
+            terminalreporter.line(line)
 
 
 @pytest.fixture(scope="session")

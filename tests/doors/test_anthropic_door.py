@@ -453,6 +453,15 @@ def test_tokens_are_estimated_where_nobody_counts(
     assert upstream.requests == []
 
 
+def test_an_image_is_not_estimated_by_its_size(gateway: Running, upstream: Upstream) -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": "A" * 400_000}
+    shown = [{"role": "user", "content": [{"type": "image", "source": source}]}]
+    headers = {"x-api-key": _client(gateway, upstream, "openai-compatible")}
+    body = json.dumps({"model": "claude-x", "messages": shown}).encode()
+    answer = gateway.call("POST", "/v1/messages/count_tokens", body, headers)
+    assert 0 < answer.json["input_tokens"] < 5_000
+
+
 def test_what_counting_refuses(
     gateway: Running, upstream: Upstream, claude: anthropic.Anthropic
 ) -> None:

@@ -616,6 +616,17 @@ def test_a_conversation_goes_on_from_its_last_response(
     assert "It is 42." in json.dumps(sent[3]) and "Really?" in json.dumps(sent[4])
 
 
+def test_what_a_question_goes_on_with_counts_as_its_input(pair: Pair, vendor: Upstream) -> None:
+    vendor.always(Json(FINAL))
+    key = pair.client("anthropic", vendor, max_input_tokens=600)
+    with pair.on(0), responses_of(pair, key) as sdk:
+        one = sdk.responses.create(model="m", input="word " * 300)
+        assert sdk.responses.create(model="m", input="word " * 100).status == "completed"
+        with pytest.raises(openai.BadRequestError, match="max_input_tokens"):
+            sdk.responses.create(model="m", input="word " * 100, previous_response_id=one.id)
+    assert len(vendor.requests) == 2
+
+
 def refused(sdk: openai.OpenAI, previous: str) -> Any:
     with pytest.raises(openai.BadRequestError) as caught:
         sdk.responses.create(model="m", input="And?", previous_response_id=previous)

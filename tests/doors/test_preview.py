@@ -14,6 +14,7 @@ from gateway.config import Settings
 from gateway.fetcher import Fetcher
 from gateway.memory import Memory
 from gateway.preview import Asked, door_of, preview
+from gateway.prices import Prices
 from gateway.providers import ways
 from gateway.store.state import States
 from gateway.store.vault import Vault
@@ -222,6 +223,19 @@ def test_a_target_that_cannot_is_passed_over(gateway: Running, upstream: Upstrea
     assert asked(gateway, key, "openai", "m", raw).headers["x-gateway-provider"] == "demo"
 
 
+def test_a_target_that_lacks_what_is_needed_is_skipped(
+    gateway: Running, upstream: Upstream
+) -> None:
+    number, key = new_client(gateway, upstream, "deepseek", fallback_models=["demo/demo"])
+    schema = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
+    messages = [{"role": "user", "content": "Hello"}]
+    raw = json.dumps({"model": "m", "messages": messages, "response_format": schema}).encode()
+    told = previewed(gateway, number, raw).json
+    assert told["skipped"] == ["deepseek/m lacks json_schema"]
+    assert [(one["provider"], one["chosen"]) for one in told["targets"]] == [("demo", True)]
+    assert asked(gateway, key, "openai", "m", raw).headers["x-gateway-provider"] == "demo"
+
+
 # What the client would get instead.
 
 
@@ -345,6 +359,7 @@ def test_a_user_in_an_address_is_hidden(tmp_path: Path) -> None:
     told = preview(
         client(provider="vllm"),
         ways(settings),
+        Prices(settings),
         Fetcher(settings.fetch),
         memory,
         Asked(raw, "openai"),

@@ -1,6 +1,7 @@
 """Tools that the gateway runs itself, at each door and with each vendor, over two workers."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -308,3 +309,28 @@ def test_rounds_reserve_anew_and_settle(gateway: Running, upstream: Upstream) ->
     refused = gateway.chat(key, body)
     assert (refused.status, refused.error["code"]) == (429, "quota_exceeded")
     assert "8 used" in refused.error["message"]
+
+
+def test_what_is_said_in_a_round_reaches_the_client_before_its_tools_have_run(
+    gateway: Running, upstream: Upstream
+) -> None:
+    gate = threading.Event()
+
+    def answer(received: Received) -> Answer:
+        if spoken.results("openai", received.json):
+            assert gate.wait(20), "the client never saw the first round's text"
+            return spoken.STREAMS["openai"](Said("It is 42."))
+        return spoken.STREAMS["openai"](Said("Let me see. ", (SUM,)))
+
+    upstream.always(answer)
+    sdk = openai.OpenAI(
+        base_url=gateway.base_url, api_key=client(gateway, upstream, "openai"), max_retries=0
+    )
+    messages: list[Any] = [{"role": "user", "content": QUESTION}]
+    seen = ""
+    for chunk in sdk.chat.completions.create(model="m", messages=messages, stream=True):
+        for choice in chunk.choices:
+            seen += choice.delta.content or ""
+        if seen == "Let me see. ":
+            gate.set()
+    assert seen == "Let me see. It is 42."

@@ -69,6 +69,9 @@ def test_what_keeps_failing_is_passed_over_and_said(
     assert len(upstream.requests) == 3
     first, last = _noted(sparing, answers[0]), _noted(sparing, answers[-1])
     assert [one.get("provider") for one in first] == ["openai-compatible"]
+    assert f"passed over for {PAUSE:g} s where there is another: {first[0]['message']}" in (
+        sparing.output
+    )
     assert last == [{"skipped": f"openai-compatible/{QUESTION['model']} keeps failing"}]
     assert answers[-1].headers["x-gateway-attempts"] == "1"
     assert answers[-1].headers["x-gateway-provider"] == "openai"

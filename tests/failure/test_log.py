@@ -239,8 +239,9 @@ class TestTheRowOfAFailure:
         first, last = json.loads(row["attempt_log"])
         assert first.pop("after_ms") <= last.pop("after_ms") <= row["total_ms"] + 1
         target = {"provider": "openai-compatible", "model": "test-model"}
-        assert first == {**target, "status": 503, "code": "upstream_overloaded"}
-        assert last == {**target, "status": 400, "code": "bad_thing"}
+        busy = {"status": 503, "code": "upstream_overloaded", "message": "Busy"}
+        assert first == {**target, **busy}
+        assert last == {**target, "status": 400, "code": "bad_thing", "message": "No"}
 
     def test_that_another_try_mended_holds_both(self, trying: Running, upstream: Upstream) -> None:
         upstream.always([failure(500), Json(completion())])

@@ -62,6 +62,15 @@ def test_calls_are_answered_and_logged(on_postgres: Running) -> None:
     assert on_postgres.admin("DELETE", f"/clients/{made['client']['id']}").status == 204
 
 
+def test_a_model_with_a_nul_in_its_name_is_logged_and_found(on_postgres: Running) -> None:
+    answer = on_postgres.chat(on_postgres.client(), {**QUESTION, "model": "a\0b"})
+    on_postgres.rows(1, request_id=answer.headers["x-request-id"])
+    found = on_postgres.admin("GET", "/requests?model=a%00b").json["items"]
+    assert [row["model"] for row in found] == ["a\ufffdb"]
+    assert on_postgres.admin("GET", "/requests?provider=%00").json["items"] == []
+    assert on_postgres.admin("GET", "/requests/%00").status == 404
+
+
 def test_a_later_start_finds_its_clients(on_postgres: Running) -> None:
     key = on_postgres.client(**DEMO)
     answered(on_postgres, key, 2)

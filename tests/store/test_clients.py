@@ -143,6 +143,20 @@ class TestWhileTheDatabaseIsAway:
             directory.forget()
             assert directory.by_key(key) is before
 
+    def test_those_that_were_foreseen_go_on_too(
+        self, book: ClientBook, directory: ClientDirectory, settings: Settings
+    ) -> None:
+        _, first = book.create({"name": "never called here"})
+        _, second = book.create({"name": "deleted since"})
+        directory.foresee()
+        book.delete(book.find("deleted since").id)
+        assert directory.by_key(second) is None
+        self.away(book, settings)
+        client = directory.by_key(first)
+        assert client is not None and client.name == "never called here"
+        with pytest.raises(Unavailable):
+            directory.by_key(second)
+
     def test_others_are_told_to_try_again(
         self, book: ClientBook, directory: ClientDirectory, settings: Settings, key: str
     ) -> None:

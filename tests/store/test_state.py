@@ -7,29 +7,44 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import redis
 
 from gateway.config import Settings, State
 from gateway.store.state import Bounds, MemoryStates, SqliteStates, States, StateStore
+from gateway.store.state_redis import RedisStates
 from gateway.store.vault import Vault
+from tests.redis_server import RedisServer
+from tests.running import free_port
 
 BOUNDS = Bounds(lifetime=100, entries=4, size=1000)
 Open = Callable[[Bounds], StateStore]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens a store of these bounds; what is kept in a file is there for the next one, too."""
     opened: list[StateStore] = []
+    url = emptied(request.getfixturevalue("redis_server").url) if request.param == "redis" else ""
 
     def make(bounds: Bounds) -> StateStore:
-        is_file = request.param == "sqlite"
-        store = SqliteStates(tmp_path / "state.db", bounds) if is_file else MemoryStates(bounds)
+        stores: dict[str, Callable[[], StateStore]] = {
+            "memory": lambda: MemoryStates(bounds),
+            "sqlite": lambda: SqliteStates(tmp_path / "state.db", bounds),
+            "redis": lambda: RedisStates(url, bounds),
+        }
+        store = stores[request.param]()
         opened.append(store)
         return store
 
     yield make
     for store in opened:
         store.close()
+
+
+def emptied(url: str) -> str:
+    with closing(redis.Redis.from_url(url)) as server:
+        server.flushdb()
+    return url
 
 
 @pytest.fixture
@@ -155,7 +170,32 @@ def test_pruning_gives_the_room_of_large_values_back(tmp_path: Path) -> None:
     assert path.stat().st_size < 100_000
 
 
+def in_redis(url: str) -> Open:
+    return lambda bounds: RedisStates(url, bounds)
+
+
 class TestStates:
+    def test_are_kept_in_redis_where_there_is_one(
+        self, vault: Vault, tmp_path: Path, redis_server: RedisServer
+    ) -> None:
+        url = emptied(redis_server.url)
+        path = tmp_path / "state.db"
+        with closing(States(path, State(), vault, in_redis(url))) as one:
+            one.put(1, "call", {"a": "a very secret thought"})
+        with closing(States(path, State(), vault, in_redis(url))) as other:
+            assert other.get(1, "call", ["a"]) == {"a": "a very secret thought"}
+        assert not path.exists()
+        with closing(redis.Redis.from_url(url)) as server:
+            (kept,) = server.scan_iter("ai-gateway:state:*")
+            assert b"secret" not in (server.get(kept) or b"")
+
+    def test_go_on_in_memory_without_redis(self, vault: Vault, tmp_path: Path) -> None:
+        url = f"redis://127.0.0.1:{free_port()}/0"
+        with closing(States(tmp_path / "state.db", State(), vault, in_redis(url))) as states:
+            states.put(1, "call", {"a": "1"})
+            assert states.get(1, "call", ["a"]) == {"a": "1"}
+            assert states.degraded is not None and url not in states.degraded
+
     def test_are_sealed_at_rest(self, states: States, settings: Settings) -> None:
         states.put(1, "call", {"a": "a very secret thought"})
         assert states.get(1, "call", ["a"]) == {"a": "a very secret thought"}

@@ -1,6 +1,7 @@
 """Who may come in to the admin's pages and API; each page or resource has a file of its own."""
 
 import hmac
+import secrets
 import time
 
 from flask import g, request
@@ -46,7 +47,8 @@ def signed_in() -> Admin | None:
     if "admin_id" not in cookie:
         return None
     admin = admins.find(current_gateway.engine, cookie["admin_id"])
-    if admin is None or admin.session_epoch != cookie.get("epoch"):
+    ended = current_gateway.shared.has_ended(cookie.get("id", ""))
+    if ended or admin is None or admin.session_epoch != cookie.get("epoch"):
         cookie.clear()
         return None
     return admin
@@ -58,6 +60,15 @@ def sign_in(admin: Admin) -> None:
     cookie.permanent = True
     cookie["admin_id"] = admin.id
     cookie["epoch"] = admin.session_epoch
+    cookie["id"] = secrets.token_urlsafe(16)
+
+
+def sign_out() -> None:
+    """End this session, also for who has a copy of its cookie, and for pages that are open."""
+    if "id" in cookie:
+        current_gateway.shared.end_session(cookie["id"])
+    cookie.clear()
+    current_gateway.changed()
 
 
 def check_write(admin: Admin) -> None:
@@ -90,7 +101,9 @@ def _check_token(given: str) -> None:
     if not (hmac.compare_digest(given.encode(), expected.encode()) and expected):
         _count_failure()
         raise Unauthenticated(
-            "This is not the admin token.",
+            "This is not the admin token."
+            if expected
+            else "No admin token is set: start the gateway with GATEWAY_ADMIN_TOKEN.",
             code="invalid_admin_token",
             headers={"www-authenticate": "Bearer"},
         )

@@ -1,66 +1,87 @@
-"""The first page after the sign-in: where the gateway is, who may use it, what was asked."""
+"""The first page after the sign-in: how the gateway stands, and what some time came to."""
 
 import tomllib
-from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
+from gateway import overview
 from gateway.config import ROOT
 from gateway.context import current_gateway
-from gateway.store.client_book import ClientBook, describe
+from gateway.store.client_book import ClientBook
 from gateway.store.first_run import CALL, DEMO
-from gateway.store.log_pages import latest_requests
-from gateway.store.models import ClientRow, now
+from gateway.store.stats import RANGES, statistics
 
-CLIENTS_SHOWN = 100
-REQUESTS_SHOWN = 20
+DEFAULT_RANGE = "24h"
+SPANS = {"1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 bp = Blueprint("dashboard", __name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ClientLine:
-    """`state`: active, disabled or expired."""
-
-    name: str
-    provider: str
-    default_model: str | None
-    state: str
-    key_hint: str | None
 
 
 @bp.get("/dashboard")
 def show() -> ResponseReturnValue:
     gateway = current_gateway
     book = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
-    rows, following = book.page(limit=CLIENTS_SHOWN)
-    clients = [_line(row) for row in rows]
+    clients, _ = book.page(limit=1)
     address = request.host_url.rstrip("/")  # as this browser reaches it, and so will a program
+    name = chosen_range()
     return render_template(
         "admin/dashboard.html",
         address=address,
         version=_version(),
         metrics=gateway.settings.metrics.enabled,
-        clients=clients,
-        more_clients=following is not None,
-        requests=latest_requests(gateway.engine, REQUESTS_SHOWN),
+        spans=SPANS,
+        range=name,
+        parts=now() | figures(name),
+        has_clients=bool(clients),
         has_demo=any(client.name == DEMO["name"] for client in clients),
         call=CALL.format(address=address, key="$GATEWAY_KEY"),
     )
 
 
+@bp.get("/dashboard/parts")
+def show_parts() -> ResponseReturnValue:
+    """The parts that change, for a browser that cannot have them sent."""
+    return now() | figures(chosen_range())
+
+
+def chosen_range() -> str:
+    name = request.args.get("range", DEFAULT_RANGE)
+    return name if name in RANGES else DEFAULT_RANGE
+
+
+def now() -> dict[str, Any]:
+    """Parts that are the same whatever time the page is about."""
+    gateway = current_gateway
+    standing = gateway.metrics.standing()
+    return {
+        "banner": render_template(
+            "admin/_banner.html",
+            degraded=gateway.degraded(),
+            standing=standing,
+            workers=gateway.settings.server.workers,
+        ),
+        "in-flight": render_template("admin/_in_flight.html", standing=standing),
+        "recent": render_template("admin/_requests.html", requests=overview.recent(gateway)),
+    }
+
+
+def figures(name: str) -> dict[str, Any]:
+    """Parts that tell of one of RANGES."""
+    found = statistics(current_gateway.engine, name)
+    return {
+        "figures": render_template(
+            "admin/_figures.html",
+            totals=found.totals.told(),
+            active_clients=found.active_clients,
+            span=SPANS[name],
+        ),
+        "shares": render_template("admin/_shares.html", shares=overview.shares(found)),
+        "series": overview.series(found),
+    }
+
+
 def _version() -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])
-
-
-def _line(row: ClientRow) -> ClientLine:
-    hint = describe(row)["api_key_hint"]
-    return ClientLine(row.name, row.provider, row.default_model, _state(row), hint)
-
-
-def _state(row: ClientRow) -> str:
-    if not row.is_active:
-        return "disabled"
-    return "expired" if row.expires_at and row.expires_at <= now() else "active"

@@ -14,9 +14,12 @@ from gateway.blueprints.admin import (
     check_write,
     clients_pages,
     dashboard,
+    live,
+    requests_pages,
     session,
     set_up,
     signed_in,
+    words,
 )
 from gateway.blueprints.admin.navigation import navigation
 from gateway.errors import GatewayError
@@ -64,7 +67,16 @@ def home() -> ResponseReturnValue:
     return redirect(url_for("pages.inside.dashboard.show"))
 
 
-for part in (dashboard.bp, clients_pages.bp, audit_pages.bp, admins_pages.bp, account.bp):
+for part in (
+    dashboard.bp,
+    clients_pages.bp,
+    requests_pages.bp,
+    audit_pages.bp,
+    admins_pages.bp,
+    account.bp,
+    live.bp,
+    words.bp,
+):
     inside.register_blueprint(part)
 for part in (session.bp, set_up.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")

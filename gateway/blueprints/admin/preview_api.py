@@ -26,7 +26,7 @@ def show_preview(client_id: int) -> Response:
     asked = _asked(gateway.settings.server.max_body_mb << 20)
     client = gateway.clients.by_id(row.id)
     memory = Memory(gateway.states, client.id)
-    told = preview(client, gateway.ways, gateway.fetcher, memory, asked)
+    told = preview(client, gateway.ways, gateway.prices, gateway.fetcher, memory, asked)
     return Response(orjson.dumps(told), content_type="application/json")
 
 

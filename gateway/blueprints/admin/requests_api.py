@@ -30,40 +30,46 @@ bp = Blueprint("requests", __name__)
 def list_requests() -> ResponseReturnValue:
     only([*FILTERS, "cursor", "limit"])
     limit = whole_number("limit", default=100, lowest=1, highest=MAX_PAGE)
-    page = _search().page(current_gateway.engine, limit, _place())
+    page = search().page(current_gateway.engine, limit, place())
     following = page.following
     return {
         "items": [_told(row) for row in page.rows],
-        "next_cursor": following and f"{following.started_at}-{following.id}",
+        "next_cursor": following and cursor_of(following),
     }
 
 
 @bp.get("/requests.csv")
 def requests_csv() -> ResponseReturnValue:
     only(FILTERS)
-    rows = _search().all(current_gateway.engine)
+    rows = search().all(current_gateway.engine)
     lines = ([_moment(row)[name] for name in LOG_COLUMNS] for row in rows)
     return csv_answer("requests.csv", LOG_COLUMNS, lines)
 
 
 @bp.get("/requests/<request_id>")
 def show_request(request_id: str) -> ResponseReturnValue:
-    row = find_request(current_gateway.engine, request_id)
+    row = find_request(current_gateway.engine, _as_logged(request_id))
     if row is None:
         raise NotFound("There is no such request in the log.", code="request_not_found")
     bodies = {"question": row["question"], "answer": row["answer"], "kept": row["kept"]}
     return {**_told(row), "bodies": bodies if bodies["kept"] else None}
 
 
-def _search() -> Search:
-    equal: dict[str, Any] = {name: request.args[name] for name in TEXTS if request.args.get(name)}
+def search() -> Search:
+    asked = {name: request.args.get(name) for name in TEXTS}
+    equal: dict[str, Any] = {name: _as_logged(text) for name, text in asked.items() if text}
     for name, highest in NUMBERS.items():
         if request.args.get(name):
             equal[name] = whole_number(name, default=0, lowest=0, highest=highest)
     return Search(equal, moment("since"), moment("until"))
 
 
-def _place() -> Place | None:
+def _as_logged(text: str) -> str:
+    """The log holds no NUL, which PostgreSQL would not even look for."""
+    return text.replace("\0", "\ufffd")
+
+
+def place() -> Place | None:
     text = request.args.get("cursor")
     if not text:
         return None
@@ -71,6 +77,10 @@ def _place() -> Place | None:
     if found is None:
         raise InvalidFields({"cursor": "should be a next_cursor of this list"})
     return Place(int(found[1]), int(found[2]))
+
+
+def cursor_of(place: Place) -> str:
+    return f"{place.started_at}-{place.id}"
 
 
 def _moment(row: dict[str, Any]) -> dict[str, Any]:

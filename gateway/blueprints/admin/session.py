@@ -12,7 +12,6 @@ from flask import (
     redirect,
     render_template,
     request,
-    session,
     url_for,
 )
 from flask.blueprints import BlueprintSetupState
@@ -24,7 +23,7 @@ from limits import RateLimitItemPerMinute
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
-from gateway.blueprints.admin import sign_in, signed_in
+from gateway.blueprints.admin import sign_in, sign_out, signed_in
 from gateway.context import current_gateway
 from gateway.errors import RateLimited
 from gateway.extensions import limiter
@@ -76,7 +75,7 @@ def login() -> ResponseReturnValue:
 
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
-    session.clear()
+    sign_out()
     return redirect(url_for("pages.session.login_page"))
 
 

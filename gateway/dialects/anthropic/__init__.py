@@ -4,6 +4,7 @@ from gateway.dialects.anthropic.answer_in import StreamReader, read_answer
 from gateway.dialects.anthropic.answer_out import write_answer
 from gateway.dialects.anthropic.facts import (
     KEEP_ALIVE,
+    LEAST_BUDGET,
     SAMPLING_VERSION,
     STREAM_TYPE,
     VERSIONS,
@@ -19,6 +20,7 @@ from gateway.dialects.overflow import is_overflow
 
 __all__ = [
     "KEEP_ALIVE",
+    "LEAST_BUDGET",
     "SAMPLING_VERSION",
     "STREAM_TYPE",
     "VERSIONS",

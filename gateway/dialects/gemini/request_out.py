@@ -206,7 +206,7 @@ def _write_extra(written: Written, extra: dict[str, Any]) -> None:
         elif name == "modalities" and isinstance(value, list):
             modalities = [str(item).upper() for item in value]
             _place(written.body, "generationConfig.responseModalities", modalities)
-        elif name == "service_tier" and value in SERVICE_TIERS:
+        elif name == "service_tier" and isinstance(value, str) and value in SERVICE_TIERS:
             written.body["serviceTier"] = SERVICE_TIERS[value]
         elif not (name == "service_tier" and value == "auto"):
             written.dropped.append(name)

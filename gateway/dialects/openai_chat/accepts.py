@@ -14,7 +14,8 @@ class Accepts:
     (`document_url` and a bare `text` are Mistral's); None takes none. `refusals`: an earlier answer
     may hold such parts; else they are texts. `names`: a message may name who speaks. `seals`: a
     message may hold what seals its thoughts, beside them. `custom_tools`: it knows OpenAI's; else
-    they are functions.
+    they are functions. `one_call`: it can be told to call one tool at a time; else the calls after
+    the first are left out of its answer.
     """
 
     cap_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
@@ -30,6 +31,7 @@ class Accepts:
     names: bool = True
     seals: bool = True
     custom_tools: bool = False
+    one_call: bool = True
 
 
 OPENAI = Accepts(custom_tools=True)

@@ -73,7 +73,7 @@ def _write_settings(body: dict[str, Any], chat: Chat, accepts: Accepts) -> None:
         "top_k": chat.top_k if accepts.top_k else None,
         "response_format": chat.answer_format and _format(chat.answer_format),
     }
-    if "tools" not in body:
+    if "tools" not in body or not accepts.one_call:
         del settings["parallel_tool_calls"]
     body |= {name: value for name, value in settings.items() if value is not None}
     if chat.reasoning is not None:

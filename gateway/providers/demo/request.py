@@ -107,12 +107,15 @@ def _mark(body: Json) -> str:
 
 
 def _results(messages: Sequence[Json]) -> list[str]:
-    """The tool results at the end, in their order."""
+    """The tool results at the end, in their order. What a user shows after them without a word
+    belongs to them: the dialect has no other place for a tool's image.
+    """
     found: list[str] = []
     for message in reversed(messages):
-        if message["role"] not in ("tool", "function"):
+        if message["role"] in ("tool", "function"):
+            found.append(text_of(message["content"]))
+        elif found or message["role"] != "user" or text_of(message["content"]).strip():
             break
-        found.append(text_of(message["content"]))
     return found[::-1]
 
 

@@ -1,0 +1,77 @@
+"""The pages of the request log: a list with filters, and one request."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from gateway.blueprints.admin.clients_api import client_book
+from gateway.blueprints.admin.requests_api import FILTERS, cursor_of, place, search
+from gateway.blueprints.admin.timeline import steps, stretches
+from gateway.context import current_gateway
+from gateway.errors import NotFound
+from gateway.providers import PROVIDERS
+from gateway.store.client_fields import InvalidFields
+from gateway.store.log_pages import Page, find_request, logged
+
+SHOWN = 50
+CLIENTS_OFFERED = 200
+
+bp = Blueprint("requests", __name__, url_prefix="/requests")
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    asked: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name)}
+    page, problems = Page([], None), dict[str, str]()
+    try:
+        page = search().page(current_gateway.engine, SHOWN, place())
+    except InvalidFields as error:
+        problems = error.fields
+    following = page.following and url_for(".index", **asked, cursor=cursor_of(page.following))
+    shown = render_template(
+        "admin/requests.html",
+        requests=[logged(row) for row in page.rows],
+        asked=asked,
+        problems=problems,
+        clients=_clients(asked.get("client_id")),
+        providers=sorted(PROVIDERS),
+        is_first="cursor" not in request.args,
+        following=following,
+        csv=url_for("admin_api.requests.requests_csv", **asked),
+    )
+    return shown, 422 if problems else 200
+
+
+@bp.get("/<request_id>")
+def show(request_id: str) -> ResponseReturnValue:
+    row = find_request(current_gateway.engine, request_id)
+    if row is None:
+        raise NotFound("There is no such request in the log: it may not have ended yet, or be old.")
+    return render_template(
+        "admin/request.html",
+        row=row,
+        one=logged(row),
+        steps=list(steps(row)),
+        stretches=stretches(row),
+        bodies={name: _laid_out(row[name]) for name in ("question", "answer") if row[name]},
+    )
+
+
+def _clients(chosen: str | None) -> list[tuple[int, str]]:
+    """Those that can be chosen; the chosen one, be it deleted, is among them."""
+    rows, _ = client_book().page(limit=CLIENTS_OFFERED)
+    found = {row.id: row.name for row in rows}
+    if chosen and chosen.isdecimal():
+        found.setdefault(int(chosen), f"client {chosen}")
+    return list(found.items())
+
+
+def _laid_out(body: str) -> str:
+    """JSON with a line for each member; a stream, or what was cut, as it is."""
+    try:
+        found: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    return json.dumps(found, indent=2, ensure_ascii=False)

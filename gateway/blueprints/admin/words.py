@@ -1,0 +1,69 @@
+"""How pages write numbers, money, durations and moments."""
+
+from datetime import UTC, datetime
+
+from flask import Blueprint
+
+UNKNOWN = "–"
+
+bp = Blueprint("words", __name__)
+
+
+@bp.app_template_filter()
+def number(value: float | None) -> str:
+    """Grouped: 1,234,567."""
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+@bp.app_template_filter()
+def short(value: float | None) -> str:
+    """Of three digits: 12.3 M."""
+    if value is None:
+        return UNKNOWN
+    for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}" if value < 1e15 else f"{value / size:,.0f} {unit}"
+    return number(value)
+
+
+@bp.app_template_filter()
+def money(value: float | None) -> str:
+    """Dollars, of small sums as much as there is to tell; None is not known."""
+    if value is None:
+        return UNKNOWN
+    value = float(value)
+    if value == 0 or value >= 1:
+        return f"${value:,.2f}"
+    return f"${value:.4f}" if value >= 0.001 else f"${value:.8f}".rstrip("0")
+
+
+@bp.app_template_filter()
+def milliseconds(value: float | None) -> str:
+    """A duration: 240 ms, 1.24 s, 2 min 5 s."""
+    if value is None:
+        return UNKNOWN
+    if value < 1000:
+        return f"{value:.0f} ms" if value >= 10 or value == 0 else f"{value:.1f} ms"
+    if value < 60_000:
+        return f"{value / 1000:.2f} s"
+    minutes, rest = divmod(round(value / 1000), 60)
+    return f"{minutes:,} min {rest} s"
+
+
+@bp.app_template_filter()
+def percent(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    share = value * 100
+    whole = share in (0, 100) or 10 <= share < 99
+    return f"{share:.0f} %" if whole else f"{share:.1f} %" if share >= 0.1 else "< 0.1 %"
+
+
+@bp.app_template_filter()
+def iso(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@bp.app_template_filter()
+def utc(value: datetime) -> str:
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

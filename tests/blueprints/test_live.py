@@ -1,0 +1,117 @@
+"""What an open page is sent, by a gateway of two workers."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.blueprints.visitor import WITH_PASSWORD, OpenPage, Visitor, refusal
+from tests.failure.caller import QUESTION, STREAMED, Caller, request
+from tests.running import Running
+
+EVERY_PART = {"banner", "in-flight", "recent", "figures", "shares", "series"}
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("live")
+    settings = {"demo": {"tokens_per_second": 0}, "admin": {"sign_in_per_minute": 1000}}
+    with Running(folder, settings, workers=2, environment=WITH_PASSWORD) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def visitor(gateway: Running) -> Visitor:
+    return Visitor(gateway)
+
+
+@pytest.fixture
+def page(visitor: Visitor) -> Iterator[OpenPage]:
+    page = visitor.open()
+    yield page
+    if page.socket.connected:
+        page.close()
+
+
+def test_the_first_look_is_whole(page: OpenPage) -> None:
+    for _ in EVERY_PART:
+        page.read(10)
+    assert set(page.parts) == EVERY_PART
+    assert len(page.parts["series"]["at"]) == 60
+
+
+def test_every_page_sees_the_calls_of_every_worker(gateway: Running, visitor: Visitor) -> None:
+    key = gateway.client(name="of all workers", model_aliases={"*": "demo"})
+    pages = [visitor.open() for _ in range(6)]
+    for page in pages:
+        page.read_until(lambda parts: set(parts) == EVERY_PART)
+    before = int(pages[0].figure("requests") or "")
+    for _ in range(8):
+        assert gateway.chat(key, QUESTION).status == 200
+    for page in pages:
+        page.read_until(lambda _, page=page: page.figure("requests") == str(before + 8))  # type: ignore[misc]
+        page.read_until(lambda parts: "of all workers" in parts["recent"])
+        page.close()
+
+
+def test_a_call_that_runs_is_in_flight_everywhere(gateway: Running, visitor: Visitor) -> None:
+    pages = [visitor.open() for _ in range(6)]
+    slow = gateway.client(model_aliases={"*": "demo-slow"})
+    with Caller(gateway) as caller:
+        caller.send(request(slow, STREAMED))
+        for page in pages:
+            page.read_until(lambda _, page=page: page.figure("in-flight") == "1")  # type: ignore[misc]
+    for page in pages:
+        page.read_until(lambda _, page=page: page.figure("in-flight") == "0")  # type: ignore[misc]
+        page.close()
+
+
+def test_nothing_is_sent_while_nothing_happens(page: OpenPage) -> None:
+    page.read_until(lambda parts: set(parts) == EVERY_PART)
+    while page.read(2):
+        pass  # what others' tests have left to tell
+    before = page.messages
+    page.read(3)
+    assert page.messages == before
+
+
+def test_signing_out_ends_it_in_every_worker(gateway: Running, visitor: Visitor) -> None:
+    pages = [visitor.open() for _ in range(6)]
+    other = Visitor(gateway).open()
+    cookie = visitor.cookie
+    visitor.sign_out()
+    assert [page.read_to_the_end() for page in pages] == [4401] * 6
+    assert refusal(gateway, {"Cookie": cookie}) == 302
+    other.read_until(lambda parts: set(parts) == EVERY_PART)
+    assert other.socket.connected
+    other.close()
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1:1", "null"])
+def test_others_pages_may_not_open_it(visitor: Visitor, origin: str) -> None:
+    assert visitor.refusal(Origin=origin) == 403
+
+
+def test_our_own_page_may(gateway: Running, visitor: Visitor) -> None:
+    assert visitor.refusal(Origin=gateway.origin) == 101
+
+
+def test_nobody_may_without_a_sign_in(gateway: Running) -> None:
+    assert refusal(gateway, {}) == 302
+
+
+def test_polling_tells_the_same(visitor: Visitor) -> None:
+    assert set(visitor.get("/admin/dashboard/parts").json()) == EVERY_PART
+
+
+def test_what_is_no_websocket_is_refused(visitor: Visitor) -> None:
+    assert visitor.get("/admin/ws").status_code == 400
+
+
+def test_open_pages_do_not_keep_a_gateway_from_ending(gateway: Running, visitor: Visitor) -> None:
+    """The last test here: it ends the gateway of them all."""
+    pages = [visitor.open() for _ in range(4)]
+    gateway.process.send_signal(signal.SIGTERM)
+    assert [page.read_to_the_end() for page in pages] == [1001] * 4
+    assert gateway.process.wait(20) == 0
+    assert "graceful timeout" not in gateway.output
