@@ -111,8 +111,9 @@ def _gemini(body: dict[str, Any]) -> Iterator[Told]:
                 call = next((one for one in waiting if _answers(given, one)), None)
                 assert call is not None and call["name"] == given["name"], given
                 waiting.remove(call)
-                (text,) = given["response"].values()
-                yield _gives(given["name"], text, "error" in given["response"])
+                said = given["response"]
+                text = said.get("output") or said.get("error") or json.dumps(said)
+                yield _gives(given["name"], text, "error" in said)
                 for one in given.get("parts") or ():
                     yield "shows", _data(one)
 

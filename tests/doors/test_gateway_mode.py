@@ -217,7 +217,7 @@ def test_a_tool_of_the_clients_own_wins_over_one_of_the_same_name(
 def test_a_star_stands_for_all_that_are_on(pair: Running, upstream: Upstream) -> None:
     model = Model(upstream, "openai", Said("Fine."))
     ask(pair, "openai", new_key(pair, upstream, "openai", "*"), stream=False)
-    on = {tool["name"] for tool in pair.admin("GET", "/tools").json["data"] if tool["enabled"]}
+    on = {tool["name"] for tool in pair.admin("GET", "/tools").json["items"] if tool["enabled"]}
     assert set(spoken.offered("openai", model.asked[0])) == on
     assert {"get_time", "calculate", "mcp__add", "mortal__slow"} <= on
 
@@ -305,13 +305,14 @@ def test_mixed_rounds_are_joined_by_the_other_worker(
 ) -> None:
     model = Model(upstream, vendor, *MIXED)
     key = new_key(pair, upstream, vendor, "calculate", "mcp__*")
-    with conversing(pair, door, key, VENDORS[vendor][2], WEATHER) as conversation:
-        with on(pair, 0):
-            heard = conversation.ask(stream=stream)
-        assert (heard.text, heard.called) == ("Look. Both. ", [("weather", {"city": "Bern"})])
-        conversation.answer(heard, [Result("snow")])
-        with on(pair, 1):
-            assert conversation.ask(stream=stream).text == "42, and snow."
+    asked = pair, door, key, VENDORS[vendor][2], WEATHER
+    with on(pair, 0), conversing(*asked) as conversation:
+        heard = conversation.ask(stream=stream)
+    assert (heard.text, heard.called) == ("Look. Both. ", [("weather", {"city": "Bern"})])
+    conversation.answer(heard, [Result("snow")])
+    with on(pair, 1), conversing(*asked) as anew:
+        anew.messages = conversation.messages
+        assert anew.ask(stream=stream).text == "42, and snow."
     assert model.gives == JOINED
     said = [one[2] for one in told(vendor, model.asked[-1]) if one[0] == "says"]
     assert said == ["Well?", "Look. ", "Both. "]
@@ -326,28 +327,31 @@ def test_the_responses_door_goes_on_by_an_id(
     key = new_key(pair, upstream, vendor, "calculate", "mcp__*")
     tools = [{"type": "function", "name": "weather", "parameters": CITY, "strict": False}]
     asked: dict[str, Any] = {"model": VENDORS[vendor][2], "tools": tools}
-    with openai.OpenAI(base_url=pair.base_url, api_key=key, max_retries=0) as sdk:
-        with on(pair, 0):
-            first = _respond(sdk, stream, **asked, input="Well?")
-        (call,) = [item for item in first.output if item.type == "function_call"]
-        assert (first.output_text, call.name) == ("Look. Both. ", "weather")
-        output = {"type": "function_call_output", "call_id": call.call_id, "output": "snow"}
-        with on(pair, 1):
-            second = _respond(sdk, stream, **asked, input=[output], previous_response_id=first.id)
-        assert (second.output_text, model.gives) == ("42, and snow.", JOINED)
-        with on(pair, 0):
-            third = _respond(sdk, stream, **asked, input="And?", previous_response_id=second.id)
-        assert (third.output_text, third.usage.total_tokens) == ("Five.", 26)
+    with on(pair, 0):
+        first = _respond(pair, key, stream, **asked, input="Well?")
+    (call,) = [item for item in first.output if item.type == "function_call"]
+    assert (first.output_text, call.name) == ("Look. Both. ", "weather")
+    output = {"type": "function_call_output", "call_id": call.call_id, "output": "snow"}
+    with on(pair, 1):
+        after = {"input": [output], "previous_response_id": first.id}
+        second = _respond(pair, key, stream, **asked, **after)
+    assert (second.output_text, model.gives) == ("42, and snow.", JOINED)
+    with on(pair, 0):
+        after = {"input": "And?", "previous_response_id": second.id}
+        third = _respond(pair, key, stream, **asked, **after)
+    assert (third.output_text, third.usage.total_tokens) == ("Five.", 26)
     assert model.gives == [*JOINED, ("mcp__add", "5", False)]
     said = [one[2] for one in told(vendor, model.asked[-1]) if one[0] == "says"]
     assert said == ["Well?", "Look. ", "Both. ", "42, and snow.", "And?"]
 
 
-def _respond(sdk: openai.OpenAI, stream: bool, **asked: Any) -> Any:
-    if not stream:
-        return sdk.responses.create(**asked)
-    with sdk.responses.stream(**asked) as events:
-        return events.get_final_response()
+def _respond(gateway: Running, key: str, stream: bool, **asked: Any) -> Any:
+    """Over a connection of its own: a kept one leads to the worker that is stopped now."""
+    with openai.OpenAI(base_url=gateway.base_url, api_key=key, max_retries=0) as sdk:
+        if not stream:
+            return sdk.responses.create(**asked)
+        with sdk.responses.stream(**asked) as events:
+            return events.get_final_response()
 
 
 # Failures, and what it comes to

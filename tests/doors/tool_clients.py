@@ -52,6 +52,7 @@ class Conversation(Protocol):
 
     called: str
     stopped: str
+    messages: list[Any]
 
     def say(self, text: str) -> None: ...
     def ask(self, *, stream: bool) -> Heard: ...
@@ -174,7 +175,7 @@ class Gemini:
 
     def __init__(self, origin: str, key: str, model: str, tools: Iterable[Function]) -> None:
         self.sdk = genai.Client(api_key=key, http_options=types.HttpOptions(base_url=origin))
-        self.messages: list[types.Content] = []
+        self.messages: list[Any] = []
         self._model = model
         declared = [
             types.FunctionDeclaration(

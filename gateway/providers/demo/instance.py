@@ -72,6 +72,10 @@ class _Maker:
         """The first of the ways to meet `schema` that can be gone to its end. Raises NoInstance."""
         if len(at.path) > _DEEPEST:
             raise NoInstance("it is too deep")
+        if at.variation == 0 and isinstance(schema, dict) and schema.get("default") is not None:
+            # Tools know what to do with it, more than with any other value.
+            if self._schema.fits(schema, schema["default"]):
+                return schema["default"]
         for turn in range(_TURNS):
             refused = False
             for rules, refs in self._schema.ways(schema, at.refs):
