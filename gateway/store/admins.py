@@ -3,17 +3,22 @@
 import secrets
 import string
 from dataclasses import dataclass
+from datetime import datetime
 
 from gevent import get_hub
-from sqlalchemy import ColumnElement, Engine, select
+from sqlalchemy import ColumnElement, Engine, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from gateway.errors import NotFound
+from gateway.store import audit, set_up_code
+from gateway.store.client_fields import InvalidFields
 from gateway.store.engine import database_answers
 from gateway.store.models import AdminRow
 
 FIRST = "admin"
+ADMIN, VIEWER = ROLES = ("admin", "viewer")
 NOBODYS_HASH = (  # checked when there is no such name, so that the wait does not tell
     "scrypt:32768:8:1$nobodyknowsthis0$"
     "00000000000000000000000000000000000000000000000000000000000000000"
@@ -29,6 +34,7 @@ class Admin:
     username: str
     role: str
     session_epoch: int
+    created_at: datetime
 
 
 def ensure_first_admin(session: Session, password: str | None) -> str | None:
@@ -41,15 +47,68 @@ def ensure_first_admin(session: Session, password: str | None) -> str | None:
     return password
 
 
-def set_password(engine: Engine, username: str, password: str) -> None:
-    """Also end the admin's sessions; raises NotFound."""
-    hashed = _hashed(password)
+def create(engine: Engine, actor: str, username: str, password: str, role: str) -> None:
+    """Raises InvalidFields."""
+    name, hashed = _checked_name(username), _hashed_aside(password)
+    try:
+        with database_answers(), Session(engine) as session, session.begin():
+            row = AdminRow(username=name, password_hash=hashed, role=role)
+            session.add(row)
+            session.flush()
+            audit.record(session, actor, "admin.create", name, row.id, {"role": [None, role]})
+    except IntegrityError:
+        raise InvalidFields({"username": "is the name of another admin"}) from None
+
+
+def create_first(engine: Engine, code: str, username: str, password: str) -> bool:
+    """Whether the code was good, and nobody was there before. Raises InvalidFields."""
+    name, hashed = _checked_name(username), _hashed_aside(password)
     with database_answers(), Session(engine) as session, session.begin():
-        row = session.scalar(select(AdminRow).where(AdminRow.username == username))
-        if row is None:
-            raise NotFound(f"There is no admin {username!r}.", code="admin_not_found")
+        if not set_up_code.use_up(session, code) or _all(session):
+            return False
+        session.add(AdminRow(username=name, password_hash=hashed, role=ADMIN))
+        audit.record(session, audit.NOBODY, "admin.create", name, None, {"role": [None, ADMIN]})
+    return True
+
+
+def set_role(engine: Engine, actor: str, admin_id: int, role: str) -> None:
+    """Raises NotFound, and InvalidFields where no admin would be left."""
+    with database_answers(), Session(engine) as session, session.begin():
+        row = _one_of(_all(session), admin_id)
+        if row.role == role:
+            return
+        changes = audit.differences({"role": row.role}, {"role": role})
+        audit.record(session, actor, "admin.change", row.username, row.id, changes)
+        row.role = role
+        _check_left(_all(session))
+
+
+def delete(engine: Engine, actor: str, admin_id: int) -> None:
+    """Their sessions end with them. Raises as `set_role` does."""
+    with database_answers(), Session(engine) as session, session.begin():
+        rows = _all(session)
+        row = _one_of(rows, admin_id)
+        _check_left([one for one in rows if one is not row])
+        changes = audit.differences({"role": row.role}, {})
+        audit.record(session, actor, "admin.delete", row.username, row.id, changes)
+        session.delete(row)
+
+
+def set_password(engine: Engine, username: str, password: str, actor: str = audit.COMMAND) -> None:
+    """Also end the admin's sessions; raises NotFound."""
+    hashed = _hashed_aside(password)
+    with database_answers(), Session(engine) as session, session.begin():
+        row = _named(session, username)
         row.password_hash = hashed
         row.session_epoch = AdminRow.session_epoch + 1
+        audit.record(session, actor, "admin.set-password", username, row.id)
+
+
+def end_sessions(engine: Engine, actor: str, username: str) -> None:
+    with database_answers(), Session(engine) as session, session.begin():
+        row = _named(session, username)
+        row.session_epoch = AdminRow.session_epoch + 1
+        audit.record(session, actor, "admin.end-sessions", username, row.id)
 
 
 def check(engine: Engine, username: str, password: str) -> Admin | None:
@@ -69,9 +128,14 @@ def find(engine: Engine, admin_id: int) -> Admin | None:
     return _admin(row) if row else None
 
 
-def usernames(engine: Engine) -> list[str]:
+def everybody(engine: Engine) -> list[Admin]:
     with database_answers(), Session(engine) as session:
-        return list(session.scalars(select(AdminRow.username).order_by(AdminRow.id)))
+        rows = session.scalars(select(AdminRow).order_by(AdminRow.id))
+        return [_admin(row) for row in rows]
+
+
+def usernames(engine: Engine) -> list[str]:
+    return [one.username for one in everybody(engine)]
 
 
 def new_password() -> str:
@@ -83,10 +147,50 @@ def _hashed(password: str) -> str:
     return generate_password_hash(password)
 
 
+def _hashed_aside(password: str) -> str:
+    """In another thread, as it keeps a core busy."""
+    hashed: str = get_hub().threadpool.apply(_hashed, (password,))
+    return hashed
+
+
+def _checked_name(username: str) -> str:
+    name = username.strip()
+    if not name or len(name) > 100 or not name.isprintable():
+        raise InvalidFields({"username": "should be 1 to 100 characters"})
+    if name in audit.RESERVED:
+        raise InvalidFields({"username": "means something else in the audit log"})
+    return name
+
+
+def _all(session: Session) -> list[AdminRow]:
+    """All of them, held against other writers, who could else take away the last together."""
+    session.execute(update(AdminRow).values(session_epoch=AdminRow.session_epoch))
+    return list(session.scalars(select(AdminRow).order_by(AdminRow.id)))
+
+
+def _one_of(rows: list[AdminRow], admin_id: int) -> AdminRow:
+    for row in rows:
+        if row.id == admin_id:
+            return row
+    raise NotFound("There is no such admin.", code="admin_not_found")
+
+
+def _named(session: Session, username: str) -> AdminRow:
+    row = session.scalar(select(AdminRow).where(AdminRow.username == username))
+    if row is None:
+        raise NotFound(f"There is no admin {username!r}.", code="admin_not_found")
+    return row
+
+
+def _check_left(rows: list[AdminRow]) -> None:
+    if not any(row.role == ADMIN for row in rows):
+        raise InvalidFields({"role": "cannot go from the last admin: nobody else could change it"})
+
+
 def _row(engine: Engine, condition: ColumnElement[bool]) -> AdminRow | None:
     with database_answers(), Session(engine) as session:
         return session.scalar(select(AdminRow).where(condition))
 
 
 def _admin(row: AdminRow) -> Admin:
-    return Admin(row.id, row.username, row.role, row.session_epoch)
+    return Admin(row.id, row.username, row.role, row.session_epoch, row.created_at)

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session, selectinload
 
 from gateway.config import Settings
 from gateway.errors import NotFound
+from gateway.store import audit
+from gateway.store.audit import differences
 from gateway.store.client_fields import ClientFields, InvalidFields, changed_fields, new_fields
 from gateway.store.clients import digest
 from gateway.store.engine import database_answers
@@ -26,41 +28,53 @@ HIGHEST_ID = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class ClientBook:
-    """`changed` is called after each commit, so that every worker looks again."""
+    """`changed` is called after each commit, so that every worker looks again.
+
+    `actor` is who the audit log says it was.
+    """
 
     engine: Engine
     vault: Vault
     settings: Settings
     changed: Callable[[], None]
+    actor: str = audit.COMMAND
 
     def create(self, payload: Mapping[str, Any]) -> tuple[ClientRow, str]:
         """The new client and its key, which nobody can show again; raises InvalidFields."""
         fields = new_fields(payload, self.settings)
         with self._writing() as session:
-            return add_client(session, self.vault, fields)
+            row, key = add_client(session, self.vault, fields)
+            self._audit(session, "client.create", row, differences(_USUAL, _audited(row)))
+        return row, key
 
     def update(self, client_id: int, payload: Mapping[str, Any]) -> ClientRow:
         """Change the fields that are named; raises InvalidFields, NotFound."""
         with self._writing() as session:
             row = _locked(session, client_id)
-            has_key = row.sealed_api_key is not None
+            has_key, before = row.sealed_api_key is not None, _audited(row)
             _fill(row, changed_fields(_stored(row), payload, has_key, self.settings), self.vault)
+            self._audit(session, "client.change", row, differences(before, _audited(row)))
         return row
 
     def rotate_key(self, client_id: int, grace_seconds: int = 0) -> str:
         """A new key; every older one ends after `grace_seconds` at the latest."""
         grace = _checked_grace(grace_seconds)
         with self._writing() as session:
-            row = _locked(session, client_id)
-            moment = now()
+            row, moment = _locked(session, client_id), now()
+            before = {"key": _hint(row)}
             for key in row.keys:
                 key.expires_at = min(key.expires_at or moment + grace, moment + grace)
             row.keys = [key for key in row.keys if key.expires_at and key.expires_at > moment]
-            return _give_key(row)
+            new_key = _give_key(row)
+            after = {"key": _hint(row), "grace_seconds": grace_seconds}
+            self._audit(session, "client.rotate-key", row, differences(before, after))
+        return new_key
 
     def delete(self, client_id: int) -> None:
         with self._writing() as session:
-            session.delete(_locked(session, client_id))
+            row = _locked(session, client_id)
+            self._audit(session, "client.delete", row, differences(_audited(row), _USUAL))
+            session.delete(row)
 
     def get(self, client_id: int) -> ClientRow:
         with self._reading() as session:
@@ -78,6 +92,10 @@ class ClientBook:
         with self._reading() as session:
             found = list(session.scalars(rows))
         return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    def _audit(self, session: Session, action: str, row: ClientRow, changes: audit.Changes) -> None:
+        if changes:
+            audit.record(session, self.actor, action, row.name, row.id, changes)
 
     @contextmanager
     def _writing(self) -> Iterator[Session]:
@@ -109,12 +127,14 @@ def describe(row: ClientRow) -> dict[str, Any]:
         "id": row.id,
         **{name: _plain(value) for name, value in _stored(row).items()},
         "has_provider_api_key": row.sealed_api_key is not None,
-        "api_key_hint": next((key.hint for key in row.keys if key.expires_at is None), None),
+        "api_key_hint": _hint(row),
         "created_at": _plain(row.created_at),
         "updated_at": _plain(row.updated_at),
     }
 
 
+_USUAL = {name: one.default for name, one in ClientFields.model_fields.items() if name != "name"}
+"""A field that nobody sets, which is not worth telling of."""
 _WITH_KEYS = select(ClientRow).options(selectinload(ClientRow.keys))
 
 
@@ -148,6 +168,15 @@ def _stored(row: ClientRow) -> dict[str, Any]:
     """What may be set, as it is, without the provider's key."""
     names = (name for name in ClientFields.model_fields if name != "provider_api_key")
     return {name: getattr(row, name) for name in names}
+
+
+def _audited(row: ClientRow) -> dict[str, Any]:
+    """What may be set, the sealed key among it, so that a change of it is seen."""
+    return {**_stored(row), "provider_api_key": row.sealed_api_key}
+
+
+def _hint(row: ClientRow) -> str | None:
+    return next((key.hint for key in row.keys if key.expires_at is None), None)
 
 
 def _fill(row: ClientRow, values: Mapping[str, Any], vault: Vault) -> None:

@@ -159,6 +159,21 @@ class SettingRow(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 
 
+class AuditRow(Base):
+    """What somebody did to what: `store/audit.py` words it."""
+
+    __tablename__ = "audit"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    actor: Mapped[str] = mapped_column(String(100))
+    action: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(200))
+    subject_id: Mapped[int | None]
+    changes: Mapped[Any] = mapped_column(JSON)
+
+
 def _where(condition: str) -> dict[str, Any]:
     """An index of few rows: those alone that are worth looking for."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}

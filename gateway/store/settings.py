@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from gateway.store import audit
 from gateway.store.engine import database_answers
 from gateway.store.models import SettingRow
 
@@ -18,6 +19,9 @@ def stored(engine: Engine, name: str) -> Any:
         return None if row is None else row.value
 
 
-def store(engine: Engine, name: str, value: Any) -> None:
+def store(engine: Engine, name: str, value: Any, actor: str) -> None:
     with database_answers(), Session(engine) as session, session.begin():
+        row = session.get(SettingRow, name)
+        changes = audit.differences({name: row and row.value}, {name: value})
+        audit.record(session, actor, "setting.change", name, changes=changes)
         session.merge(SettingRow(name=name, value=value))

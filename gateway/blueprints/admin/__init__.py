@@ -4,14 +4,14 @@ import hmac
 import secrets
 import time
 
-from flask import request
+from flask import g, request
 from flask import session as cookie  # a module here is named session
 from limits import RateLimitItemPerMinute
 
 from gateway.context import current_gateway
 from gateway.errors import Forbidden, RateLimited, Unauthenticated
 from gateway.extensions import limiter
-from gateway.store import admins
+from gateway.store import admins, audit
 from gateway.store.admins import Admin
 
 READING = ("GET", "HEAD", "OPTIONS")
@@ -22,6 +22,7 @@ def guard_api() -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":  # a proxy in front may have use for another scheme
         _check_token(token.strip())
+        g.admin = None
         return
     admin = signed_in()
     if admin is None:
@@ -30,8 +31,15 @@ def guard_api() -> None:
             code="admin_sign_in_required",
             headers={"www-authenticate": "Bearer"},
         )
+    g.admin = admin
     if request.method not in READING:
         check_write(admin)
+
+
+def acting() -> str:
+    """Who the audit log says this is: the signed-in admin, or `token`."""
+    admin: Admin | None = g.admin
+    return admin.username if admin else audit.TOKEN
 
 
 def signed_in() -> Admin | None:
@@ -65,10 +73,14 @@ def sign_out() -> None:
 
 def check_write(admin: Admin) -> None:
     """Raises Forbidden for another site's page, and for a viewer."""
-    if not same_origin():
-        raise Forbidden("Another site's page asked for this.", code="cross_site_request")
+    check_origin()
     if admin.role != "admin":
         raise Forbidden("A viewer may not change anything.", code="admin_role_required")
+
+
+def check_origin() -> None:
+    if not same_origin():
+        raise Forbidden("Another site's page asked for this.", code="cross_site_request")
 
 
 def same_origin() -> bool:

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from gateway.blueprints.admin import (
+    audit_api,
     clients_api,
     guard_api,
     preview_api,
@@ -20,7 +21,16 @@ from gateway.store.client_fields import InvalidFields
 bp = Blueprint("admin_api", __name__, url_prefix="/admin/api")
 bp.before_request(guard_api)
 
-for part in (clients_api.bp, preview_api.bp, stats_api.bp, requests_api.bp, tools_api.bp):
+PARTS = (
+    clients_api.bp,
+    preview_api.bp,
+    stats_api.bp,
+    requests_api.bp,
+    tools_api.bp,
+    audit_api.bp,
+)
+
+for part in PARTS:
     bp.register_blueprint(part)
 
 

@@ -6,6 +6,7 @@ import orjson
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from gateway.blueprints.admin import acting
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
 from gateway.errors import BadRequest
@@ -62,7 +63,7 @@ def rotate_key(client_id: int) -> ResponseReturnValue:
 
 def client_book() -> ClientBook:
     gateway = current_gateway
-    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
+    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed, acting())
 
 
 def _payload() -> dict[str, Any]:

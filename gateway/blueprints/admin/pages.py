@@ -7,18 +7,24 @@ from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import (
     READING,
+    account,
+    admins_pages,
+    audit_pages,
+    check_origin,
     check_write,
     clients_pages,
     dashboard,
     live,
     requests_pages,
     session,
+    set_up,
     signed_in,
     words,
 )
 from gateway.blueprints.admin.navigation import navigation
 from gateway.errors import GatewayError
 from gateway.extensions import csrf
+from gateway.store.admins import Admin
 
 bp = Blueprint("pages", __name__)
 bp.before_request(csrf.protect)
@@ -39,12 +45,21 @@ def guard() -> ResponseReturnValue | None:
     """Lets an admin in, as `g.admin` for the templates, and sends others to the sign-in."""
     g.admin = signed_in()
     if g.admin is not None:
-        if request.method not in READING:
-            check_write(g.admin)
+        _check(g.admin)
         return None
     wanted = request.full_path.removesuffix("?") if request.method == "GET" else None
     is_home = wanted in (url_for("pages.inside.home"), url_for("pages.inside.dashboard.show"))
     return redirect(url_for("pages.session.login_page", next=None if is_home else wanted))
+
+
+def _check(admin: Admin) -> None:
+    """A viewer changes nothing but what is their own."""
+    if request.method in READING:
+        return
+    if request.blueprint == f"{bp.name}.{inside.name}.{account.bp.name}":
+        check_origin()
+    else:
+        check_write(admin)
 
 
 @inside.get("")
@@ -52,9 +67,18 @@ def home() -> ResponseReturnValue:
     return redirect(url_for("pages.inside.dashboard.show"))
 
 
-for part in (dashboard.bp, clients_pages.bp, requests_pages.bp, live.bp, words.bp):
+for part in (
+    dashboard.bp,
+    clients_pages.bp,
+    requests_pages.bp,
+    audit_pages.bp,
+    admins_pages.bp,
+    account.bp,
+    live.bp,
+    words.bp,
+):
     inside.register_blueprint(part)
-for part in (session.bp, inside):
+for part in (session.bp, set_up.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")
 
 

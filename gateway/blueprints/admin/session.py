@@ -27,7 +27,7 @@ from gateway.blueprints.admin import sign_in, sign_out, signed_in
 from gateway.context import current_gateway
 from gateway.errors import RateLimited
 from gateway.extensions import limiter
-from gateway.store import admins
+from gateway.store import admins, audit
 from gateway.store.admins import Admin
 
 REFUSED = "This user name and password do not go together."
@@ -55,18 +55,21 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
 def login_page() -> ResponseReturnValue:
     if signed_in():
         return redirect(_destination())
+    if not admins.everybody(current_gateway.engine):
+        return redirect(url_for("pages.set_up.page"))
     return _page()
 
 
 @bp.post("/login")
 def login() -> ResponseReturnValue:
-    _count_attempt()
+    count_attempt()
     form = SignInForm()
-    admin = _checked(form) if form.validate() else None
+    admin = checked(form.username.data, form.password.data) if form.validate() else None
     if admin is None:
         _log.warning("A sign-in from %s was refused", request.remote_addr)
         return _page(REFUSED), 401
     sign_in(admin)
+    audit.note(current_gateway.engine, admin.username, "admin.sign-in", admin.username)
     return redirect(_destination())
 
 
@@ -90,7 +93,7 @@ def _page(problem: str | None = None) -> str:
     return render_template("admin/login.html", form=SignInForm(), problem=problem)
 
 
-def _count_attempt() -> None:
+def count_attempt() -> None:
     """Raises RateLimited for an address that tries more often than the settings allow."""
     allowed = RateLimitItemPerMinute(current_gateway.settings.admin.sign_in_per_minute)
     counter = ("admin-sign-in", request.remote_addr or "")
@@ -104,9 +107,10 @@ def _count_attempt() -> None:
     )
 
 
-def _checked(form: SignInForm) -> Admin | None:
+def checked(username: str, password: str) -> Admin | None:
+    """The admin whose password this is; a few are checked at once, the others wait."""
     with current_app.extensions["password_checks"]:
-        return admins.check(current_gateway.engine, form.username.data, form.password.data)
+        return admins.check(current_gateway.engine, username, password)
 
 
 def _destination() -> str:

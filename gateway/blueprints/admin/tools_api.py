@@ -6,8 +6,10 @@ import orjson
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from gateway.blueprints.admin import acting
 from gateway.context import current_gateway
 from gateway.errors import BadRequest, NotFound
+from gateway.store import audit
 from gateway.store.client_fields import InvalidFields
 from gateway.store.settings import ENABLED_TOOLS, store
 from gateway.tools.toolbox import fits
@@ -59,7 +61,7 @@ def enable_tools() -> ResponseReturnValue:
     """`{"enabled": [names]}`: these are on, all others off."""
     payload = _payload({"enabled"})
     gateway = current_gateway
-    store(gateway.engine, ENABLED_TOOLS, _names(payload.get("enabled")))
+    store(gateway.engine, ENABLED_TOOLS, _names(payload.get("enabled")), acting())
     gateway.changed()
     return list_tools()
 
@@ -74,6 +76,7 @@ def run_tool(name: str) -> ResponseReturnValue:
     toolbox = current_gateway.toolbox
     if name not in toolbox.tools():
         raise NotFound("There is no such tool.", code="tool_not_found")
+    audit.note(current_gateway.engine, acting(), "tool.run", name)
     run = toolbox.run(name, orjson.dumps(arguments).decode())
     return {
         "text": run.text,
