@@ -20,8 +20,10 @@ from gevent.lock import RLock
 EVERY = 0.5
 STALE_AFTER = 15.0
 """Seconds after which a topic is read though nothing has happened: time itself goes on."""
-_SHARE = 25
-"""A topic rests for so many times as long as its reading took, so that it cannot fill a worker."""
+_REST = 40
+"""Reading and sending are followed by a rest of so many times the CPU time that they took: pages
+that look take no more than a fortieth of a worker from its calls, however many they are.
+"""
 _LONGEST_REST = 10.0
 _log = logging.getLogger(__name__)
 
@@ -45,7 +47,6 @@ class Topic:
     watchers: int = 0
     mark: Any = None
     read_at: float = 0.0
-    due_at: float = 0.0
     lock: RLock = field(default_factory=RLock)
 
 
@@ -82,6 +83,7 @@ class Hub:
         self._topics: dict[Hashable, Topic] = {}
         self._watches: set[Watch] = set()
         self._number = 0
+        self._rest_until = 0.0
         self._failing = False
         self._greenlet: Any = None
         self.closed = False
@@ -108,6 +110,17 @@ class Hub:
             self._watches.discard(watch)
             for name in reads:
                 self._leave(name)
+
+    @contextmanager
+    def charged(self) -> Iterator[None]:
+        """Work that is done for those who look, and has to be rested for."""
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            now, took = time.monotonic(), time.thread_time() - began
+            rest = max(self._rest_until, now) + _REST * took
+            self._rest_until = min(rest, now + _LONGEST_REST)
 
     def doubt(self) -> None:
         """Makes those who look show again that they may."""
@@ -142,22 +155,29 @@ class Hub:
             self._greenlet = None
 
     def _look(self) -> None:
+        if time.monotonic() < self._rest_until:
+            return
         try:
-            mark = self._mark()
+            with self.charged():
+                mark = self._mark()
         except Exception as error:
             self._note_failure(error)
             return
-        changed = [self._renew_if_due(topic, mark) for topic in list(self._topics.values())]
-        if any(changed):
+        if self._read_changed(mark):
             for watch in list(self._watches):
                 watch.changed.set()
 
-    def _renew_if_due(self, topic: Topic, mark: Any) -> bool:
-        now = time.monotonic()
-        if now < topic.due_at or (mark == topic.mark and now < topic.read_at + STALE_AFTER):
-            return False
-        topic.mark = mark
-        return self._read(topic)
+    def _read_changed(self, mark: Any) -> bool:
+        """Reads what was read the longest ago, and more while it is cheap."""
+        changed = False
+        for topic in sorted(self._topics.values(), key=lambda topic: topic.read_at):
+            now = time.monotonic()
+            if self._rest_until > now + EVERY:
+                break
+            if mark != topic.mark or now >= topic.read_at + STALE_AFTER:
+                topic.mark = mark
+                changed |= self._read(topic)
+        return changed
 
     def _renew(self, topic: Topic) -> None:
         """For who comes new: many may come at once."""
@@ -167,15 +187,13 @@ class Hub:
 
     def _read(self, topic: Topic) -> bool:
         """Whether a part is another one now."""
-        began = topic.read_at = time.monotonic()
+        topic.read_at = time.monotonic()
         try:
-            found = topic.read()
+            with self.charged():
+                found = topic.read()
         except Exception as error:
             self._note_failure(error)
             return False
-        finally:
-            took = time.monotonic() - began
-            topic.due_at = began + min(_SHARE * took, _LONGEST_REST)
         self._failing = False
         return any([self._put(topic, name, value) for name, value in found.items()])
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from gateway.blueprints.admin.api import bp
 from gateway.config import Settings, load
 from gateway.extensions import Base, limiter
 from gateway.store import admins
+from gateway.store.counters import MemoryCounters
 from gateway.store.engine import open_engine
 from gateway.store.models import AdminRow
+from gateway.store.shared import Shared
 from gateway.store.vault import Vault
 
 TOKEN = "a-token-of-thirty-two-characters-or-more"
@@ -32,6 +34,7 @@ class Parts:
     settings: Settings
     engine: Engine
     vault: Vault
+    shared: Shared = field(default_factory=lambda: Shared(MemoryCounters()))
 
     def changed(self) -> None:
         pass

@@ -39,6 +39,7 @@ def change_password() -> ResponseReturnValue:
 def sign_out_everywhere() -> ResponseReturnValue:
     username = g.admin.username
     admins.end_sessions(current_gateway.engine, username, username)
+    current_gateway.changed()  # pages that are open ask again who looks
     cookie.clear()
     return redirect(url_for("pages.session.login_page"))
 

@@ -53,6 +53,7 @@ def _done(change: Callable[[], None]) -> ResponseReturnValue:
     except InvalidFields as error:
         flash(f"The role {error.fields['role']}.", "bad")
     else:
+        current_gateway.changed()  # pages that are open ask again who looks
         flash("It is done.")
     return redirect(url_for(".index"))
 

@@ -61,7 +61,8 @@ def _send_news(ws: Server, watch: Watch, until: float) -> int:
             frames = [BEAT]
         if frames:
             beat_at = now + BEAT_EVERY
-            _send(ws, b"".join(frames))
+            with current_gateway.hub.charged():
+                _send(ws, b"".join(frames))
     return GOING_AWAY
 
 
