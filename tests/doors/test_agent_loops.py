@@ -5,6 +5,7 @@ another dialect, with the same texts and results.
 """
 
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -75,11 +76,11 @@ def looped(door: str, origin: str, key: str, model: str, *, stream: bool) -> tup
     conversation = CONVERSATIONS[door](origin, key, model, TOOLS)
     conversation.say("Go.")
     done: list[Any] = []
-    while (heard := conversation.ask(stream=stream)).calls:
-        results = [run(name, arguments) for name, arguments in heard.called]
-        done.append((heard.text, heard.called, results))
-        conversation.answer(heard, results)
-    conversation.close()
+    with closing(conversation):
+        while (heard := conversation.ask(stream=stream)).calls:
+            results = [run(name, arguments) for name, arguments in heard.called]
+            done.append((heard.text, heard.called, results))
+            conversation.answer(heard, results)
     return conversation.messages, [*done, heard.text]
 
 

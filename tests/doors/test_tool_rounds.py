@@ -102,6 +102,7 @@ def _openai(gateway: Running, key: str, model: str, turns: list[Any], stream: bo
             said = events.get_final_completion()
     else:
         said = sdk.chat.completions.create(**asked)
+    sdk.close()
     (choice,) = said.choices
     calls = choice.message.tool_calls or []
     told = [(c.id, c.function.name, json.loads(c.function.arguments)) for c in calls]
@@ -137,6 +138,7 @@ def _anthropic(gateway: Running, key: str, model: str, turns: list[Any], stream:
             said = events.get_final_message()
     else:
         said = sdk.messages.create(**asked)
+    sdk.close()
     texts = [block.text for block in said.content if block.type == "text"]
     calls = [(b.id, b.name, dict(b.input)) for b in said.content if b.type == "tool_use"]
     usage = (said.usage.input_tokens, said.usage.output_tokens)
@@ -164,6 +166,7 @@ def _gemini(gateway: Running, key: str, model: str, turns: list[Any], stream: bo
         )
     else:
         answers = [sdk.models.generate_content(model=model, contents=contents, config=config)]
+    sdk.close()
     heard, kept = Heard(), []
     for answer in answers:
         for candidate in answer.candidates or []:

@@ -6,6 +6,7 @@ own SDK. The table is printed at the end of the run.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -108,18 +109,19 @@ def test_a_cell(
     key = _client(gateway, upstream, provider)
     conversation = CONVERSATIONS[door](gateway.origin, key, vendor.model, TOOLS)
     reason = REASONS.get((provider, scenario))
-    if provider == "demo":
-        _held_with_the_demo(conversation, turns, stream)
-    else:
-        _script(upstream, vendor.dialect, turns)
-        _held(conversation, turns, stream)
+    with closing(conversation):
+        if provider == "demo":
+            _held_with_the_demo(conversation, turns, stream)
+        else:
+            _script(upstream, vendor.dialect, turns)
+            _held(conversation, turns, stream)
+    if provider != "demo":
         bodies = [received.json for received in upstream.requests]
         for body in bodies:
             assert judges.complaint(vendor.dialect, body) is None
             assert offered(vendor.dialect, body) == [astuple(tool) for tool in TOOLS]
         assert told(vendor.dialect, bodies[-1]) == _expected(provider, turns)
     record_property("tool cell", [door, provider, scenario, stream, reason])
-    conversation.close()
 
 
 def test_the_table_has_no_empty_cell() -> None:
