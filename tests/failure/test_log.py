@@ -180,10 +180,13 @@ class TestTheRowOfAnAnswer:
         self, gateway: Running, upstream: Upstream, key: str
     ) -> None:
         upstream.always(failure(400, "x" * 5000, code="c" * 500))
-        long = {**QUESTION, "model": "m" * 5000}
+        long = {**QUESTION, "model": "m" * 255}
         row = row_of(gateway, gateway.chat(key, long, x_request_id="i" * 1000))
         assert_holds(row, status=400, model_asked="m" * 255, model="m" * 255)
         assert_holds(row, client_request_id="i" * 200, error_message="x" * 1000)
+        too_long = row_of(gateway, gateway.chat(key, {**QUESTION, "model": "m" * 5000}))
+        assert_holds(too_long, status=404, error_code="model_not_found", model_asked="m" * 255)
+        assert_holds(too_long, model=None, attempts=0)
 
 
 class TestTheRowOfARefusal:
