@@ -87,7 +87,8 @@
     }
   }
 
-  addEventListener("pagehide", () => socket.close());
+  // One that is still connecting goes with the page; to close it would be an error in the console.
+  addEventListener("pagehide", () => socket.readyState === WebSocket.OPEN && socket.close());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   connect();
 }
