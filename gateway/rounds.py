@@ -89,7 +89,6 @@ class Rounds:
         self._said: list[Message] = []
         self._shown: list[Event] = []
         self._writer: Writer | None = None
-        self._usages: list[Usage] = []
         self._spent: list[Spent] = []
         self.number = 0
         self.turn = Turn(self._theirs)
@@ -136,8 +135,6 @@ class Rounds:
         """The round has been answered and paid for."""
         usage = spent.usage
         self._spent.append(spent)
-        if usage is not None:
-            self._usages.append(usage)
         self.tool_names += learned.tool_names
         self.rounds.append(
             {
@@ -166,7 +163,7 @@ class Rounds:
 
     def closing(self, learned: Learned) -> bytes:
         """What ends the answer for the client; the whole of it, if it is no stream."""
-        counted = self.turn.counted and Counted(_total(self._usages))
+        counted = self.turn.counted and Counted(_total(self._spent))
         end = self.turn.end(counted)
         if self._request.stream:
             assert self._writer is not None
@@ -183,7 +180,7 @@ class Rounds:
         costs = [one.cost for one in all_]
         known = [cost for cost in costs if cost is not None]
         return Spent(
-            _total([one.usage for one in all_ if one.usage is not None]),
+            _total(all_),
             any(one.estimated for one in all_),
             sum(known, Decimal()) if len(known) == len(costs) else None,
             all_[-1].price,
@@ -237,8 +234,9 @@ def _as_message(results: list[ToolResult]) -> list[Message]:
     return [Message("user", list(results))]
 
 
-def _total(usages: list[Usage]) -> Usage:
+def _total(spent: list[Spent]) -> Usage:
     """The sum of what was counted; what nobody counted stays unknown."""
+    usages = [one.usage for one in spent if one.usage is not None]
 
     def added(name: str) -> Any:
         counts = [getattr(usage, name) for usage in usages]

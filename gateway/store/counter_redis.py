@@ -18,7 +18,6 @@ from functools import cache
 from typing import Any, cast
 
 import orjson
-import redis
 
 from gateway.store import counters
 from gateway.store.counters import (
@@ -36,9 +35,8 @@ from gateway.store.counters import (
     overlap,
     window_at,
 )
+from gateway.store.redis_client import FAILURES, TIMEOUT, connected
 
-_TIMEOUT = 0.2
-_CONNECTIONS = 50
 _KEPT = 63 * DAY
 _REMEMBERED = 10 * MINUTE  # that a hold has ended, for the case that it is told again
 _PREFIX = "ai-gateway"
@@ -168,17 +166,8 @@ return 1
 
 
 class RedisCounters:
-    def __init__(self, url: str, timeout: float = _TIMEOUT) -> None:
-        self._failures = (redis.RedisError, OSError)
-        pool = redis.BlockingConnectionPool.from_url(
-            url,
-            max_connections=_CONNECTIONS,
-            timeout=timeout,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=None,
-        )
-        self._redis = redis.Redis(connection_pool=pool)
+    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+        self._redis = connected(url, timeout)
         register = cast(Callable[[str], Callable[..., Any]], self._redis.register_script)
         self._reserve, self._settle = register(_RESERVE), register(_SETTLE)
         self._free, self._beat = register(_FREE), register(_BEAT)
@@ -292,7 +281,7 @@ class RedisCounters:
         """Tells the failures of Redis as StoreAway; its words might name the address."""
         try:
             yield
-        except self._failures as error:
+        except FAILURES as error:
             raise StoreAway(f"Redis: {type(error).__name__}") from error
 
 

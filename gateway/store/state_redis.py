@@ -9,13 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import redis
-
 from gateway.store.counters import StoreAway
+from gateway.store.redis_client import FAILURES, connected
 from gateway.store.state import Bounds
 
-_TIMEOUT = 0.2
-_CONNECTIONS = 50
 _PREFIX = "ai-gateway"
 
 # KEYS: ends, sizes. ARGV: the texts' prefix, and what follows it in each script.
@@ -79,12 +76,7 @@ class RedisStates:
     def __init__(self, url: str, bounds: Bounds) -> None:
         self._bounds = bounds
         self._life = max(1, round(bounds.lifetime * 1000))
-        self._redis = redis.Redis.from_url(
-            url,
-            socket_timeout=_TIMEOUT,
-            socket_connect_timeout=_TIMEOUT,
-            max_connections=_CONNECTIONS,
-        )
+        self._redis = connected(url)
         self._get = self._redis.register_script(_GET)
         self._put = self._redis.register_script(_PUT)
         self._forget = self._redis.register_script(_FORGET)
@@ -113,7 +105,7 @@ class RedisStates:
         keys = [f"{_PREFIX}:states:{client}", f"{_PREFIX}:state-sizes:{client}"]
         try:
             return script(keys=keys, args=[f"{_PREFIX}:state:{client}:", *arguments])
-        except (redis.RedisError, OSError) as error:
+        except FAILURES as error:
             raise StoreAway(f"Redis: {type(error).__name__}") from error
 
 
