@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from playwright.sync_api import Browser as Chromium
 
 from gateway.context import Gateway
 from gateway.store.client_book import ClientBook
 from tests.blueprints.browser import Browser, installed, running
+from tests.blueprints.chromium import chromium
+from tests.blueprints.person import Person
+from tests.blueprints.visitor import WITH_PASSWORD
+from tests.running import Running
 
 
 @pytest.fixture
@@ -37,3 +42,27 @@ def browser(app: Flask) -> Browser:
 def signed_in(browser: Browser) -> Browser:
     assert browser.sign_in().status_code == 302
     return browser
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A real one, of two workers."""
+    folder = tmp_path_factory.mktemp("gateway")
+    settings = {"demo": {"tokens_per_second": 0}, "admin": {"sign_in_per_minute": 1000}}
+    with Running(folder, settings, workers=2, environment=WITH_PASSWORD) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Chromium]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def person(chrome: Chromium, gateway: Running) -> Iterator[Person]:
+    context = chrome.new_context(timezone_id="Asia/Tokyo", locale="en-GB")
+    person = Person(context.new_page(), gateway)
+    yield person
+    context.close()
+    assert person.problems == []
