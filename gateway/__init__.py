@@ -8,7 +8,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     question, rounds
     routing, limits, catalogue, memory, record, fallback
     providers, prices, breaker, context
-    tools
+    tools, in_flight
     dialects, upstream, fetcher, store, price_list, bodies
     conversation, estimate, hangup, live, telemetry
     chat, sse, sniffing, send, errors, config, extensions

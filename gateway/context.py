@@ -15,6 +15,7 @@ from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.fetcher import Fetcher
 from gateway.hangup import INTERVAL, HangupWatch
+from gateway.in_flight import InFlight
 from gateway.live import Hub
 from gateway.prices import Prices
 from gateway.providers import Ways
@@ -61,10 +62,12 @@ class Gateway:
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)
     hub: Hub = field(init=False)
+    in_flight: InFlight = field(init=False)
     _greenlets: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.hub = Hub(self._mark)
+        self.in_flight = InFlight(self.shared)
 
     def changed(self) -> None:
         """To be called after each change by an administrator: all workers will ask again."""
@@ -124,6 +127,7 @@ class Gateway:
             if now != seen or now == -1:
                 self._forget()
             seen = now
+            self.in_flight.tend()
             time.sleep(_CHANGES_EVERY)
 
     def _foresee(self) -> None:

@@ -11,6 +11,7 @@
     ├── RateLimited                 429  a limit of the client, or of its address
     ├── Unavailable                 503  the gateway itself cannot answer now
     ├── ClientHungUp                499  nobody is there to read the answer
+    ├── Cancelled                   499  an administrator ended the call
     └── UpstreamError               502  the way out failed; may be worth a retry
         ├── UpstreamRejected        as upstream said: it understood, and refused
         ├── UpstreamForbidden       403  refused for its content
@@ -113,6 +114,12 @@ class ClientHungUp(GatewayError):
     status = 499
     type = "client_error"
     code = "client_hung_up"
+
+
+class Cancelled(GatewayError):
+    status = 499
+    type = "client_error"
+    code = "cancelled_by_administrator"
 
 
 class UpstreamError(GatewayError):

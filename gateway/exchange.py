@@ -4,8 +4,10 @@
 one `finally` settles and records, whatever the ending.
 """
 
+import errno
 import logging
 import random
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +28,14 @@ from gateway.dialects.translation import (
     stream_passage,
     whole_answer,
 )
-from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError, UpstreamTimeout
+from gateway.errors import (
+    BadRequest,
+    Cancelled,
+    ClientHungUp,
+    GatewayError,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from gateway.estimate import question_tokens, text_tokens
 from gateway.fallback import fitting, named
 from gateway.hangup import INTERIM, Watched
@@ -35,7 +44,7 @@ from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
 from gateway.question import Fetches, question_for
-from gateway.record import NOTHING, Spent, row, spent
+from gateway.record import NOTHING, Spent, row, spent, under_way
 from gateway.rounds import Rounds, rounds_of
 from gateway.routing import Route, route
 from gateway.sse import TooLong, has_data
@@ -46,11 +55,18 @@ from gateway.upstream import Answer, Silence, read_whole
 
 SILENCE = b""
 _REASON_SIZE = 300
+_READING_TIME = 0.5
+"""Seconds in which the caller of a cancelled call may read what was sent before it is told."""
+_NO_RETRY = {"x-should-retry": "false"}
 _log = logging.getLogger(__name__)
 
 
 def new_request_id() -> str:
     return "req_" + secrets.token_hex(12)
+
+
+def is_request_id(text: str) -> bool:
+    return re.fullmatch(r"req_[0-9a-f]{24}", text) is not None
 
 
 class Exchange:
@@ -76,7 +92,9 @@ class Exchange:
         "committed",
         "complete",
         "waits",
-        "_gone",
+        "passage",
+        "_stopped",
+        "_break_off_at",
         "_greenlet",
         "_watched",
         "dropped",
@@ -121,7 +139,11 @@ class Exchange:
         """All that upstream will say is here: what is left of the blocks comes without waiting."""
         self.waits = False
         """Its greenlet waits for upstream, so that it can be told that its client has gone."""
-        self._gone = False
+        self.passage: Passage | None = None
+        """How the stream goes to the client, once there is one."""
+        self._stopped: GatewayError | None = None
+        """Why it is to end, though its greenlet may not have heard of it."""
+        self._break_off_at = 0.0
         self._greenlet: Any = None
         self._watched: Watched | None = None
         self._keeper: Keeper | None = None
@@ -147,6 +169,17 @@ class Exchange:
         probe = INTERIM if interim else None
         self._watched = self.gateway.hangups.add(socket, self._hung_up, probe, lambda: self.waits)
 
+    @property
+    def ends(self) -> bool:
+        return self._stopped is not None
+
+    @property
+    def earlier_output(self) -> int:
+        return self.rounds.output_tokens if self.rounds is not None else 0
+
+    def told(self) -> dict[str, Any]:
+        return under_way(self)
+
     def commit(self, keep_alive: bytes | None) -> None:
         """The head goes out now; `keep_alive` is what the answer's body bears at any time."""
         self.committed = True
@@ -154,22 +187,49 @@ class Exchange:
             self._watched.probe = keep_alive
 
     def hurry(self) -> None:
-        """Raises ClientHungUp if the client has gone meanwhile."""
-        if self._gone:
-            raise ClientHungUp("The client hung up")
+        """Raises ClientHungUp if the client has gone meanwhile, Cancelled if it was cancelled."""
+        if self._stopped is not None:
+            raise self._stopped
+
+    def cancel(self) -> None:
+        """Ends it by an administrator's wish: the caller is told, if it reads.
+
+        Asked again after a while, it ends though the caller does not read what was sent before.
+        """
+        now = time.monotonic()
+        if self._stopped is None:
+            self._break_off_at = now + _READING_TIME
+            self._stop(Cancelled("An administrator cancelled this call", headers=_NO_RETRY))
+        elif now >= self._break_off_at:
+            gevent.get_hub().loop.run_callback(self._break_off)
+
+    def closed(self) -> None:
+        """Its answer is not read to its end."""
+        _fail(self, self._stopped or ClientHungUp("The client hung up"))
 
     def _hung_up(self) -> None:
-        self._gone = True
+        self._stop(ClientHungUp("The client hung up"))
+
+    def _stop(self, error: GatewayError) -> None:
+        self._stopped = self._stopped or error
         gevent.get_hub().loop.run_callback(self._interrupt)
 
     def _interrupt(self) -> None:
         # In the hub, so that the greenlet cannot have gone on since it was looked at.
-        if self.waits and not self._greenlet.dead:
-            self._greenlet.throw(ClientHungUp("The client hung up"))
+        if self.waits and self._greenlet is not None and not self._greenlet.dead:
+            self._greenlet.throw(self._stopped)
+
+    def _break_off(self) -> None:
+        """What it waits for fails; sending does so as if the client had reset its connection."""
+        if self.waits:
+            self._interrupt()
+        elif self._greenlet is not None and self.request_id in self.gateway.in_flight.calls:
+            self._greenlet.throw(ConnectionResetError(errno.ECONNRESET, "cancelled"))
 
     def settle(self) -> None:
         """Settles and records the exchange, once."""
         self.waits = False  # for upstream; nobody may interrupt what is done now
+        self.gateway.in_flight.calls.pop(self.request_id, None)
         if self._watched is not None:
             self.gateway.hangups.remove(self._watched)
         seconds = self.elapsed()
@@ -230,6 +290,7 @@ def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterat
     as an answer of its own, after it as the stream's end.
     """
     exchange.gateway.metrics.began()
+    exchange.gateway.in_flight.calls[exchange.request_id] = exchange
     try:
         request = exchange.request = ask(exchange)
         yield from exchange.overheard(_answered(exchange, request))
@@ -238,7 +299,7 @@ def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterat
         _fail(exchange, error)
         raise
     except GeneratorExit:
-        _fail(exchange, ClientHungUp("The client hung up"))
+        exchange.closed()
         raise
     except gevent.GreenletExit:
         _fail(exchange, ClientHungUp("The gateway was stopped", code="gateway_stopped"))
@@ -509,7 +570,7 @@ def _embeddings(exchange: Exchange, target: Target, raw: bytes, body: dict[str, 
 def _stream(
     exchange: Exchange, reply: Answer, target: Target, question: Question
 ) -> Iterator[bytes]:
-    passage = _passage(exchange, target, question)
+    passage = exchange.passage = _passage(exchange, target, question)
     try:
         yield from _passing(exchange, reply, target, question, passage)
     finally:

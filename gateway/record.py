@@ -1,4 +1,4 @@
-"""What is kept of a call that has ended: what it used, what that cost, and its row in the log."""
+"""What is kept of a call: what it used and cost, its row in the log; and what is shown before."""
 
 import math
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import orjson
 
 from gateway.chat import ChatRequest, Learned, Usage
+from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError
 from gateway.prices import Price, Prices
 from gateway.providers.base import Target
@@ -79,6 +80,48 @@ def spent(call: Call, prices: Prices) -> Spent:
         return Spent(usage, estimated)
     price = price.at(call.request.tier)
     return Spent(usage, estimated, price.cost(usage), price)
+
+
+class UnderWay(Call, Protocol):
+    """A call that has not ended. `ends`: it has been cancelled, and is about to."""
+
+    passage: Passage | None
+
+    @property
+    def earlier_output(self) -> int:
+        """Output tokens of the rounds that are over."""
+
+    @property
+    def ends(self) -> bool: ...
+
+
+def under_way(call: UnderWay) -> dict[str, Any]:
+    """A call as lists of those in flight show it; `started_at`: milliseconds since the epoch."""
+    client, request, target = call.client, call.request, call.target
+    tokens, estimated = _output_so_far(call)
+    return {
+        "request_id": call.request_id,
+        "started_at": int(call.started_at * 1000),
+        "client_id": client.id if client else None,
+        "client_name": client.name if client else None,
+        "door": call.door,
+        "provider": target.provider.id if target else None,
+        "model": _text(target.model, 255) if target else request and _text(request.model, 255),
+        "streamed": request.stream if request else False,
+        "attempts": call.attempts,
+        "output_tokens": tokens,
+        "estimated": estimated,
+        "cancelled": call.ends,
+    }
+
+
+def _output_so_far(call: UnderWay) -> tuple[int, bool]:
+    """How many tokens, and whether they are estimated from the text."""
+    if call.passage is not None:
+        call.passage.measure()
+    usage, written = call.learned.usage, math.ceil(call.learned.delivered / CHARS_PER_TOKEN)
+    counted = (usage and usage.output_tokens) or 0
+    return call.earlier_output + max(counted, written), written > counted
 
 
 def _usage(request: ChatRequest, learned: Learned) -> tuple[Usage, bool]:

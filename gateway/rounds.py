@@ -112,6 +112,11 @@ class Rounds:
         """Whether another try, or another target, is too late for this round."""
         return self.number == 1 or self.turn.touched
 
+    @property
+    def output_tokens(self) -> int:
+        """Of the rounds that are over."""
+        return sum((one.usage and one.usage.output_tokens) or 0 for one in self._spent)
+
     def next(self) -> ChatRequest:
         """The next round's question."""
         self.number += 1

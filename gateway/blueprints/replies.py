@@ -139,6 +139,7 @@ class StreamBody:
             raise StopIteration from None
         except GatewayError as error:
             self.over = True
+            self._blocks.close()  # upstream is let go before the caller is told
             return self._dialect.error_event(error)
         finally:
             exchange.waits = False

@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS holds (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holders (holder INTEGER PRIMARY KEY, beat REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (
+    topic TEXT NOT NULL, name TEXT NOT NULL, ends REAL NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (topic, name)
+);
 """
 _READ = "SELECT sheet FROM sheets WHERE owner = ?"
 _WRITE = "REPLACE INTO sheets VALUES (?, ?, ?)"
@@ -52,10 +56,12 @@ LEFT JOIN holders USING (holder) WHERE ifnull(beat, 0) < ? LIMIT ?
 _MARK = """
 INSERT INTO marks VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
 """
-
 _PAST = """
 DELETE FROM sheets WHERE touched < ? AND owner NOT IN (SELECT owner FROM holds)
 """
+_NOTE = "REPLACE INTO notes VALUES (?, ?, ?, ?)"
+_NOTES = "SELECT name, text FROM notes WHERE topic = ? AND ends > ?"
+_PAST_NOTES = "DELETE FROM notes WHERE topic = ? AND ends <= ?"
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -179,6 +185,20 @@ class SqliteCounters:
         with _told():
             row = self._execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
         return int(row[0]) if row else 0
+
+    def note(self, topic: str, name: str, text: str, kept: float, now: float | None = None) -> None:
+        moment = time.time() if now is None else now
+
+        def work() -> None:
+            self._execute(_PAST_NOTES, (topic, moment))
+            self._execute(_NOTE, (topic, name, moment + kept, text))
+
+        self._atomically(work)
+
+    def notes(self, topic: str, now: float | None = None) -> dict[str, str]:
+        with _told():
+            found = self._execute(_NOTES, (topic, time.time() if now is None else now))
+            return dict(found.fetchall())
 
     def prune(self, now: float | None = None) -> int:
         past = (int(time.time() if now is None else now) - _KEPT,)

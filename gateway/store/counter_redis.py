@@ -5,12 +5,14 @@ ai-gateway:holds:<holder>       a hash: number of a hold → its owner and amoun
 ai-gateway:holders              a sorted set: holder → its last beat
 ai-gateway:ended:<holder>:<n>   a hold was settled; a repetition does nothing
 ai-gateway:mark:<name>          how often a mark was raised
+ai-gateway:notes:<topic>        a hash: name → when its note ends, and the note
 
 Each call is one script, so it is atomic. Timeouts are short; what a script may have reserved when
 its answer did not come in time is cancelled with the next beat.
 """
 
 import itertools
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -163,6 +165,27 @@ end
 return 1
 """
 )
+# KEYS: notes. ARGV: name, when the note ends, the note, seconds until all of them have ended.
+_NOTE = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. ' ' .. ARGV[3])
+redis.call('EXPIRE', KEYS[1], math.max(tonumber(ARGV[4]), redis.call('TTL', KEYS[1])))
+return 1
+"""
+# KEYS: notes. ARGV: now. Gives names and notes, and takes out those that have ended.
+_NOTES = """
+local kept = {}
+local found = redis.call('HGETALL', KEYS[1])
+for i = 1, #found, 2 do
+  local ends, text = string.match(found[i + 1], '^(%S+) (.*)$')
+  if tonumber(ends) > tonumber(ARGV[1]) then
+    kept[#kept + 1] = found[i]
+    kept[#kept + 1] = text
+  else
+    redis.call('HDEL', KEYS[1], found[i])
+  end
+end
+return kept
+"""
 
 
 class RedisCounters:
@@ -171,6 +194,7 @@ class RedisCounters:
         register = cast(Callable[[str], Callable[..., Any]], self._redis.register_script)
         self._reserve, self._settle = register(_RESERVE), register(_SETTLE)
         self._free, self._beat = register(_FREE), register(_BEAT)
+        self._note, self._notes = register(_NOTE), register(_NOTES)
         self.holder = new_holder()
         self._numbers = itertools.count(1)
         self._doubtful: list[int] = []
@@ -266,6 +290,17 @@ class RedisCounters:
         with self._answers():
             return int(cast(bytes | None, self._redis.get(_mark(name))) or 0)
 
+    def note(self, topic: str, name: str, text: str, kept: float, now: float | None = None) -> None:
+        now = time.time() if now is None else now
+        with self._answers():
+            self._note(keys=[_notes(topic)], args=[name, now + kept, text, math.ceil(kept)])
+
+    def notes(self, topic: str, now: float | None = None) -> dict[str, str]:
+        with self._answers():
+            found = self._notes(keys=[_notes(topic)], args=[time.time() if now is None else now])
+        texts = [one.decode() for one in cast(list[bytes], found)]
+        return dict(zip(texts[::2], texts[1::2], strict=True))
+
     def prune(self, now: float | None = None) -> int:
         """Nothing: what is past expires by itself."""
         return 0
@@ -295,6 +330,10 @@ def _sheet(owner: int) -> str:
 
 def _mark(name: str) -> str:
     return f"{_PREFIX}:mark:{name}"
+
+
+def _notes(topic: str) -> str:
+    return f"{_PREFIX}:notes:{topic}"
 
 
 def _charge(charge: Charge, now: float) -> tuple[Any, ...]:

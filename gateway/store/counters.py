@@ -138,6 +138,12 @@ class Counters(Protocol):
     def marked(self, name: str) -> int:
         """How often a mark was raised."""
 
+    def note(self, topic: str, name: str, text: str, kept: float, now: float | None = None) -> None:
+        """Puts a text where all workers see it, for `kept` seconds; a name has one in a topic."""
+
+    def notes(self, topic: str, now: float | None = None) -> dict[str, str]:
+        """The texts of a topic that are kept still, by their names."""
+
     def prune(self, now: float | None = None) -> int:
         """Takes out sheets that are past; gives their number."""
 
@@ -325,6 +331,7 @@ class MemoryCounters:
         self._holds: dict[tuple[int, int], Hold] = {}
         self._beats: dict[int, float] = {}
         self._marks: dict[str, int] = {}
+        self._notes: dict[tuple[str, str], tuple[str, float]] = {}
 
     def reserve(
         self,
@@ -372,6 +379,14 @@ class MemoryCounters:
 
     def marked(self, name: str) -> int:
         return self._marks.get(name, 0)
+
+    def note(self, topic: str, name: str, text: str, kept: float, now: float | None = None) -> None:
+        self._notes[topic, name] = text, (time.time() if now is None else now) + kept
+
+    def notes(self, topic: str, now: float | None = None) -> dict[str, str]:
+        now = time.time() if now is None else now
+        self._notes = {key: note for key, note in self._notes.items() if note[1] > now}
+        return {name: text for (about, name), (text, _) in self._notes.items() if about == topic}
 
     def prune(self, now: float | None = None) -> int:
         return 0

@@ -1,4 +1,4 @@
-"""What all workers must see at once: counters, and the sequence of changes to clients.
+"""What all workers must see at once: counters, the sequence of changes to clients, and notes.
 
 One small interface over the shared store. When the store cannot be used (a full disk, a lock that
 stays, a Redis that is away), calls go on: this worker counts by itself, `degraded` says so, and
@@ -132,6 +132,27 @@ class Shared:
         except StoreAway as error:
             self._degrade(error)
             return False
+
+    @property
+    def holder(self) -> int:
+        """This worker's name in the store."""
+        return self._store.holder
+
+    def note(self, topic: str, name: str, text: str, kept: float) -> None:
+        """Tells every worker something for so many seconds. Raises StoreAway if it cannot."""
+        try:
+            self._store.note(topic, name, text, kept)
+        except StoreAway as error:
+            self._degrade(error)
+            raise
+
+    def notes(self, topic: str) -> dict[str, str]:
+        """What was told under a topic, by name. Raises StoreAway if it cannot be read."""
+        try:
+            return self._store.notes(topic)
+        except StoreAway as error:
+            self._degrade(error)
+            raise
 
     def keep(self) -> None:
         """Keeps this worker's holds, frees those of workers that are gone; never ends."""

@@ -315,6 +315,27 @@ def walk(counters: Counters, limits: list[Limit], steps: Steps) -> Iterator[tupl
             yield now, taken(counters, limits, now)
 
 
+class TestANote:
+    def test_is_read_until_it_ends(self, counters: Counters) -> None:
+        counters.note("news", "one", "a text\nof two lines", 10, NOON)
+        counters.note("news", "other", "", 30, NOON)
+        counters.note("else", "one", "not asked for", 30, NOON)
+        assert counters.notes("news", NOON) == {"one": "a text\nof two lines", "other": ""}
+        assert counters.notes("news", NOON + 9) == counters.notes("news", NOON)
+        assert counters.notes("news", NOON + 10) == {"other": ""}
+        assert counters.notes("news", NOON + 30) == counters.notes("nothing", NOON) == {}
+
+    def test_is_replaced_by_the_next_of_its_name(self, counters: Counters) -> None:
+        counters.note("news", "one", "old", 10, NOON)
+        counters.note("news", "one", "new 東京", 10, NOON + 5)
+        assert counters.notes("news", NOON + 14) == {"one": "new 東京"}
+
+    def test_that_is_short_does_not_end_the_others(self, counters: Counters) -> None:
+        counters.note("news", "long", "", 100, NOON)
+        counters.note("news", "short", "", 1, NOON)
+        assert set(counters.notes("news", NOON + 50)) == {"long"}
+
+
 class TestWhateverComes:
     @quickly
     @given(size=sizes, window=windows, steps=steps)

@@ -1,6 +1,7 @@
 """The request log in the admin API: pages, one request, all of them as CSV."""
 
 import re
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -8,12 +9,16 @@ from typing import Any
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
+from gateway.blueprints.admin import acting
 from gateway.blueprints.admin.query import moment, only, whole_number
 from gateway.blueprints.admin.table import csv_answer
 from gateway.context import current_gateway
-from gateway.errors import NotFound
+from gateway.errors import NotFound, Unavailable
+from gateway.exchange import is_request_id
+from gateway.store import audit
 from gateway.store.client_book import HIGHEST_ID
 from gateway.store.client_fields import InvalidFields
+from gateway.store.counters import StoreAway
 from gateway.store.log_pages import Place, Search, find_request
 from gateway.store.models import LOG_COLUMNS
 from gateway.store.stats import stamp
@@ -22,6 +27,7 @@ MAX_PAGE = 500
 TEXTS = ("model", "provider", "error_code")
 NUMBERS = {"client_id": HIGHEST_ID, "status": 599}
 FILTERS = (*TEXTS, *NUMBERS, "since", "until")
+_OTHERS_TELL_WITHIN = 0.6
 
 bp = Blueprint("requests", __name__)
 
@@ -44,6 +50,32 @@ def requests_csv() -> ResponseReturnValue:
     rows = search().all(current_gateway.engine)
     lines = ([_moment(row)[name] for name in LOG_COLUMNS] for row in rows)
     return csv_answer("requests.csv", LOG_COLUMNS, lines)
+
+
+@bp.get("/requests/live")
+def list_in_flight() -> ResponseReturnValue:
+    """All calls that are under way; `complete` false: only those of the worker that answers."""
+    only([])
+    seen = current_gateway.in_flight.look(patience=_OTHERS_TELL_WITHIN)
+    now = round(time.time() * 1000)
+    calls = [one | {"age_ms": max(0, now - one["started_at"])} for one in seen.calls]
+    items = [one | {"started_at": _stamp(one["started_at"])} for one in calls]
+    return {"items": items, "count": seen.total, "complete": not seen.alone}
+
+
+@bp.post("/requests/<request_id>/cancel")
+def cancel_request(request_id: str) -> ResponseReturnValue:
+    gateway = current_gateway
+    try:
+        was_under_way = is_request_id(request_id) and gateway.in_flight.cancel(request_id)
+    except StoreAway:
+        raise Unavailable(
+            "This worker does not answer that call, and the others cannot be reached now."
+        ) from None
+    if not was_under_way:
+        raise NotFound("There is no such request under way.", code="request_not_in_flight")
+    audit.note(gateway.engine, acting(), "request.cancel", request_id)
+    return {"request_id": request_id, "cancelled": True}
 
 
 @bp.get("/requests/<request_id>")
@@ -85,6 +117,10 @@ def cursor_of(place: Place) -> str:
 
 def _moment(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "started_at": datetime.fromtimestamp(row["started_at"] / 1000, UTC)}
+
+
+def _stamp(milliseconds: int) -> str:
+    return stamp(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
