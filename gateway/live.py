@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 import orjson
@@ -31,6 +31,12 @@ Parts = Mapping[str, Any]
 Read = Callable[[], Parts]
 
 
+class Often(NamedTuple):
+    """A topic that is read at each look: what it tells changes though nothing has ended."""
+
+    read: Read
+
+
 @dataclass(slots=True)
 class Part:
     """`number` rises with each change of any part."""
@@ -43,6 +49,7 @@ class Part:
 @dataclass(slots=True)
 class Topic:
     read: Read
+    often: bool = False
     parts: dict[str, Part] = field(default_factory=dict)
     watchers: int = 0
     mark: Any = None
@@ -93,7 +100,7 @@ class Hub:
         return len(self._watches)
 
     @contextmanager
-    def watch(self, reads: Mapping[Hashable, Read]) -> Iterator[Watch]:
+    def watch(self, reads: Mapping[Hashable, Read | Often]) -> Iterator[Watch]:
         """Watches topics, each with how it is read; the first parts are there at once."""
         topics = [self._joined(name, read) for name, read in reads.items()]
         watch = Watch(topics)
@@ -135,8 +142,9 @@ class Hub:
             watch.ended = True
             watch.changed.set()
 
-    def _joined(self, name: Hashable, read: Read) -> Topic:
-        topic = self._topics.setdefault(name, Topic(read))
+    def _joined(self, name: Hashable, read: Read | Often) -> Topic:
+        made = Topic(read.read, often=True) if isinstance(read, Often) else Topic(read)
+        topic = self._topics.setdefault(name, made)
         topic.watchers += 1
         return topic
 
@@ -174,7 +182,7 @@ class Hub:
             now = time.monotonic()
             if self._rest_until > now + EVERY:
                 break
-            if mark != topic.mark or now >= topic.read_at + STALE_AFTER:
+            if topic.often or mark != topic.mark or now >= topic.read_at + STALE_AFTER:
                 topic.mark = mark
                 changed |= self._read(topic)
         return changed

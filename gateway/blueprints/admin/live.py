@@ -8,11 +8,11 @@ from flask import Blueprint, current_app, g, request
 from gevent import Timeout
 from simple_websocket import Server  # type: ignore[import-untyped]
 
-from gateway.blueprints.admin import dashboard, same_origin, signed_in
+from gateway.blueprints.admin import dashboard, requests_live, same_origin, signed_in
 from gateway.context import current_gateway
 from gateway.errors import Forbidden
 from gateway.extensions import sock
-from gateway.live import Parts, Read, Watch, text_frame
+from gateway.live import Often, Parts, Read, Watch, text_frame
 
 SIGNED_OUT, GOING_AWAY = 4401, 1001
 PATIENCE = 2.0
@@ -35,16 +35,26 @@ def refuse_others_pages() -> None:
 
 @sock.route("/ws", bp=bp)  # type: ignore[untyped-decorator]
 def follow(ws: Server) -> None:
-    name = dashboard.chosen_range()
-    reads: dict[Any, Read] = {
-        "now": _outside(dashboard.now),
-        ("figures", name): _outside(lambda: dashboard.figures(name)),
-    }
+    reads = _reads()
     lifetime = current_app.permanent_session_lifetime.total_seconds()
     with current_gateway.hub.watch(reads) as watch:
         code = _send_news(ws, watch, time.monotonic() + lifetime)
     if ws.connected:
         ws.close(code)
+
+
+def _reads() -> dict[Any, Read | Often]:
+    """What the page that asks is made of: it says its own name, and the dashboard its range."""
+    if request.args.get("page") == "requests":
+        reads: dict[Any, Read | Often] = {"calls": Often(_outside(requests_live.calls))}
+        if wanted := requests_live.newest():
+            reads[wanted[0]] = _outside(wanted[1])
+        return reads
+    name = dashboard.chosen_range()
+    return {
+        "now": _outside(dashboard.now),
+        ("figures", name): _outside(lambda: dashboard.figures(name)),
+    }
 
 
 def _send_news(ws: Server, watch: Watch, until: float) -> int:

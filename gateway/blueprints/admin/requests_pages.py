@@ -1,13 +1,15 @@
 """The pages of the request log: a list with filters, and one request."""
 
 import json
+import time
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from gateway.blueprints.admin import requests_live
 from gateway.blueprints.admin.clients_api import client_book
-from gateway.blueprints.admin.requests_api import FILTERS, cursor_of, place, search
+from gateway.blueprints.admin.requests_api import place, search
 from gateway.blueprints.admin.timeline import steps, stretches
 from gateway.context import current_gateway
 from gateway.errors import NotFound
@@ -15,7 +17,6 @@ from gateway.providers import PROVIDERS
 from gateway.store.client_fields import InvalidFields
 from gateway.store.log_pages import Page, find_request, logged
 
-SHOWN = 50
 CLIENTS_OFFERED = 200
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
@@ -23,25 +24,33 @@ bp = Blueprint("requests", __name__, url_prefix="/requests")
 
 @bp.get("")
 def index() -> ResponseReturnValue:
-    asked: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name)}
+    asked, is_first = requests_live.asked_for(), "cursor" not in request.args
     page, problems = Page([], None), dict[str, str]()
     try:
-        page = search().page(current_gateway.engine, SHOWN, place())
+        page = search().page(current_gateway.engine, requests_live.SHOWN, place())
     except InvalidFields as error:
         problems = error.fields
-    following = page.following and url_for(".index", **asked, cursor=cursor_of(page.following))
     shown = render_template(
         "admin/requests.html",
-        requests=[logged(row) for row in page.rows],
+        rows=requests_live.rows(page, asked, is_first=is_first),
         asked=asked,
         problems=problems,
         clients=_clients(asked.get("client_id")),
         providers=sorted(PROVIDERS),
-        is_first="cursor" not in request.args,
-        following=following,
+        is_first=is_first,
+        following=requests_live.following(page, asked),
+        calls=requests_live.calls()["calls"],
+        now=round(time.time() * 1000),
+        looked_at=asked | ({} if is_first else {"cursor": request.args["cursor"]}),
         csv=url_for("admin_api.requests.requests_csv", **asked),
     )
     return shown, 422 if problems else 200
+
+
+@bp.get("/parts")
+def show_parts() -> ResponseReturnValue:
+    """The parts that change, for a browser that cannot have them sent."""
+    return requests_live.parts()
 
 
 @bp.get("/<request_id>")
