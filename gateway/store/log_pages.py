@@ -1,8 +1,9 @@
 """Pages of the request log, the newest first; a page reads a bounded number of its rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, or_, select
@@ -76,11 +77,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """`equal`: columns and what they should hold. Moments are milliseconds, `until` excluded."""
+    """`equal`: columns and what they should hold. Moments are milliseconds, `until` excluded.
+
+    `error_text`: a part of the error's message, whatever its case. No index knows it, so whoever
+    asks for it should name a time.
+    """
 
     equal: Mapping[str, Any]
     since: int | None = None
     until: int | None = None
+    error_text: str | None = None
 
     def page(
         self,
@@ -106,7 +112,7 @@ class Search:
         wanted = self._seen(after)
         if others := self._others():
             seen = wanted.limit(looked_at).subquery()
-            rest = [seen.c[name] == value for name, value in others]
+            rest = [condition(seen.c) for condition in others]
             order = (seen.c.started_at.desc(), seen.c.id.desc())
             wanted = select(seen).where(*rest).order_by(*order)
         rows = [dict(row) for row in connection.execute(wanted.limit(limit + 1)).mappings()]
@@ -137,9 +143,12 @@ class Search:
     def _leading(self) -> str | None:
         return next((name for name in _LEADING if _is_indexed(name, self.equal)), None)
 
-    def _others(self) -> list[tuple[str, Any]]:
+    def _others(self) -> list[Callable[[Any], ColumnElement[bool]]]:
+        """What is looked for among the rows that the index gives, of their columns."""
         leading = self._leading()
-        return [(name, value) for name, value in self.equal.items() if name != leading]
+        equal = {name: value for name, value in self.equal.items() if name != leading}
+        text = [] if self.error_text is None else [partial(_tells, self.error_text)]
+        return [*(partial(_holds, name, value) for name, value in equal.items()), *text]
 
 
 def find_request(engine: Engine, request_id: str) -> dict[str, Any] | None:
@@ -152,6 +161,14 @@ def find_request(engine: Engine, request_id: str) -> dict[str, Any] | None:
     with database_answers(), engine.connect() as connection:
         row = connection.execute(query).mappings().first()
         return None if row is None else dict(row)
+
+
+def _holds(name: str, value: Any, columns: Any) -> ColumnElement[bool]:
+    return columns[name] == value  # type: ignore[no-any-return]
+
+
+def _tells(text: str, columns: Any) -> ColumnElement[bool]:
+    return columns.error_message.icontains(text, autoescape=True)  # type: ignore[no-any-return]
 
 
 def _is_indexed(name: str, equal: Mapping[str, Any]) -> bool:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,15 @@ def test_the_log_comes_in_pages(told: Told) -> None:
         ("since=2020-01-01T00:00:00Z", CALLS + 1),
         ("since=2020-01-01", CALLS + 1),
         ("until=2020-01-01T00:00:00+02:00", 0),
+        ("since={today}&error_text=api%20KEY", 1),
+        ("since={today}&error_text=something", 0),
+        ("since={today}&until={tomorrow}&error_text=key&status=401", 1),
+        ("since=2020-01-01&error_text=key", 0),
     ],
 )
 def test_the_log_is_filtered(told: Told, query: str, count: int) -> None:
+    now = datetime.now(UTC)
+    query = query.format(today=f"{now:%F}", tomorrow=f"{now + timedelta(days=1):%F}")
     assert len(told.get(f"/requests?{query}")["items"]) == count
     assert len(told.lines(f"/requests.csv?{query}")) == count
 
@@ -110,6 +117,9 @@ def test_the_log_is_filtered(told: Told, query: str, count: int) -> None:
         ("/requests?client_id=99999999999", "client_id"),
         ("/requests?since=yesterday", "since"),
         ("/requests?until=9999-99-99", "until"),
+        ("/requests?error_text=key", "since"),
+        ("/requests?error_text=key&until=2026-06-02", "since"),
+        ("/requests?error_text=key&since=2026-06-01&until=2026-06-03", "until"),
         ("/requests?cursor=x", "cursor"),
         ("/requests?cursor=1-99999999999999999999", "cursor"),
         ("/requests?modle=demo", "modle"),

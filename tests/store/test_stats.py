@@ -225,6 +225,28 @@ class TestPages:
         assert find_request(engine, "r1") is None
 
 
+def test_the_text_of_an_error_is_found_whatever_its_case(engine: Engine, ledger: Ledger) -> None:
+    texts = ("It refused the connection", "REFUSED: 100% full", None, "100 % _full", "Grüße, João")
+    log(
+        ledger,
+        *(
+            {"request_id": f"r{n}", "started_at": n, "error_message": text}
+            for n, text in enumerate(texts)
+        ),
+    )
+
+    def found(text: str, since: int = 0) -> list[str]:
+        page = Search({}, since, 10, text).page(engine, 10)
+        return [one["request_id"] for one in page.rows]
+
+    assert found("refused") == ["r1", "r0"]
+    assert found("refused", since=1) == ["r1"]
+    assert found("100%") == ["r1"]
+    assert found("_full") == ["r3"]
+    assert found("Grüße") == ["r4"]
+    assert found("\\") == found("'") == []
+
+
 @pytest.fixture
 def plans(engine: Engine) -> list[str]:
     """How the database goes about each query."""
@@ -266,6 +288,7 @@ def test_no_query_scans_a_table(engine: Engine, ledger: Ledger, plans: list[str]
         for after in (None, Place(at(minutes=100), 100)):
             Search(equal, since=0).page(engine, 50, after)
             Search(equal).page(engine, 50, after)
+            Search(equal, 0, at(), "refused").page(engine, 50, after)
     tables = ("request_logs", "rollups", "request_bodies")
     scans = [
         plan

@@ -26,7 +26,9 @@ from gateway.store.stats import stamp
 MAX_PAGE = 500
 TEXTS = ("model", "provider", "error_code")
 NUMBERS = {"client_id": HIGHEST_ID, "status": 599}
-FILTERS = (*TEXTS, *NUMBERS, "since", "until")
+FILTERS = (*TEXTS, *NUMBERS, "since", "until", "error_text")
+DAY = 24 * 60 * 60 * 1000
+_LONGEST_DAY = 25 * 60 * 60 * 1000  # when clocks are put back
 _OTHERS_TELL_WITHIN = 0.6
 
 bp = Blueprint("requests", __name__)
@@ -93,7 +95,24 @@ def search() -> Search:
     for name, highest in NUMBERS.items():
         if request.args.get(name):
             equal[name] = whole_number(name, default=0, lowest=0, highest=highest)
-    return Search(equal, moment("since"), moment("until"))
+    since, until = moment("since"), moment("until")
+    text = request.args.get("error_text")
+    if text:
+        since, until = _one_day(since, until)
+    return Search(equal, since, until, _as_logged(text) if text else None)
+
+
+def _one_day(since: int | None, until: int | None) -> tuple[int, int]:
+    """Where a text is searched for: no index knows it. Raises InvalidFields."""
+    if since is None:
+        raise InvalidFields({"since": "is needed: a text is searched for in one day from here on"})
+    if until is None:
+        return since, since + DAY
+    if until - since > _LONGEST_DAY:
+        raise InvalidFields(
+            {"until": "should be a day after `since` at most, to search for a text"}
+        )
+    return since, until
 
 
 def _as_logged(text: str) -> str:

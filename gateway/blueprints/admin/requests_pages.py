@@ -15,7 +15,7 @@ from gateway.context import current_gateway
 from gateway.errors import NotFound
 from gateway.providers import PROVIDERS
 from gateway.store.client_fields import InvalidFields
-from gateway.store.log_pages import Page, find_request, logged
+from gateway.store.log_pages import LOOKED_AT, Page, find_request, logged
 
 CLIENTS_OFFERED = 200
 
@@ -38,6 +38,7 @@ def index() -> ResponseReturnValue:
         clients=_clients(asked.get("client_id")),
         providers=sorted(PROVIDERS),
         is_first=is_first,
+        looked_through=LOOKED_AT,
         following=requests_live.following(page, asked),
         calls=requests_live.calls()["calls"],
         now=round(time.time() * 1000),
