@@ -43,7 +43,7 @@ from gateway.limits import Call
 from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.providers.failures import judge_inside
-from gateway.question import Fetches, question_for
+from gateway.question import Fetches, address_and_headers, question_for
 from gateway.record import NOTHING, Spent, row, spent, under_way
 from gateway.rounds import Rounds, rounds_of
 from gateway.routing import Route, route
@@ -88,6 +88,9 @@ class Exchange:
         "status",
         "error",
         "first_byte",
+        "asked_at",
+        "connect",
+        "sent",
         "call",
         "committed",
         "complete",
@@ -122,6 +125,12 @@ class Exchange:
         self.status = 500
         self.error: GatewayError | None = None
         self.first_byte: float | None = None
+        self.asked_at: float | None = None
+        """When the last try began; of rounds, in the first."""
+        self.connect: float | None = None
+        """Seconds that its connection took, if one was made for it."""
+        self.sent: tuple[Target, Question] | None = None
+        """What went up last, and where."""
         self.call: Call | None = None
         """Its dealings with the client's limits, once the client is known."""
         self.dropped: tuple[str, ...] = ()
@@ -280,7 +289,16 @@ class Exchange:
         if client is None or request is None or keeper is None:
             return None
         how, most = client.log_bodies, self.gateway.settings.logging.max_body_kb << 10
-        return Body(kept(request.raw, how, most), keeper.kept(how), how)
+        body = Body(kept(request.raw, how, most), keeper.kept(how), how)
+        if self.sent is None:
+            return body
+        target, question = self.sent
+        url, headers = address_and_headers(target, question.request)
+        head = [f"POST {url}", *(f"{name}: {value}" for name, value in headers.items())]
+        return body._replace(
+            sent=kept(question.body, how, most),
+            sent_head=kept("\n".join(head).encode(), "full", most),
+        )
 
 
 def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterator[bytes]:
@@ -349,7 +367,7 @@ def _round_over(exchange: Exchange, call: Call, rounds: Rounds) -> None:
     """Books what the round has used, so that the next one reserves anew."""
     used, learned = exchange.spent(), exchange.learned
     call.settle(used.consumed, used.cost)
-    rounds.over(used, learned)
+    rounds.over(used, learned, exchange.elapsed())
     exchange.learned = Learned(finish_reason=learned.finish_reason, tool_names=rounds.tool_names)
 
 
@@ -467,7 +485,13 @@ def _pause(error: UpstreamError, tries: int, longest: float) -> float | None:
 
 def _attempt(exchange: Exchange, target: Target, question: Question) -> Iterator[bytes]:
     """One try: the answer's blocks as they pass the meter."""
+    is_first = exchange.rounds is None or exchange.rounds.number == 1
+    exchange.sent = target, question
+    if is_first:
+        exchange.asked_at, exchange.connect = exchange.elapsed(), None
     reply = target.provider.chat(exchange.gateway.upstream, target, question)
+    if is_first:
+        exchange.connect = reply.connect
     try:
         yield from _head(exchange, reply, question.request.stream)
         if not 200 <= reply.status < 300:

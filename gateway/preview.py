@@ -3,9 +3,8 @@
 Nothing is sent, fetched or counted.
 """
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -21,12 +20,10 @@ from gateway.memory import Memory
 from gateway.prices import Prices
 from gateway.providers import Ways
 from gateway.providers.base import Target
-from gateway.question import Placeholders, question_for
+from gateway.question import Placeholders, address_and_headers, question_for
 from gateway.routing import route
 from gateway.store.clients import Client
 
-HIDDEN = "••••"
-_USER = re.compile(r"//[^/@]+@")
 # Fields that tell a door's body from those of the others; OpenAI's has all that is left.
 _MARKS = {
     "gemini": {"contents"},
@@ -122,20 +119,14 @@ def _sent(
 ) -> dict[str, Any]:
     """What would go to a target, without its key. Raises BadRequest."""
     question = question_for(client, request, target, client.max_output_tokens, placeholders, memory)
-    hidden = _without_key(target)
+    url, headers = address_and_headers(target, question.request)
     return {
-        "url": _USER.sub(f"//{HIDDEN}@", target.provider.url(hidden, question.request)),
-        "headers": target.provider.headers(hidden.credentials, question.request.forwarded),
+        "url": url,
+        "headers": headers,
         "body": orjson.Fragment(question.body),
         "dropped": list(dict.fromkeys(question.dropped)),
         "fetches": placeholders.urls,
     }
-
-
-def _without_key(target: Target) -> Target:
-    if target.credentials.api_key is None:
-        return target
-    return replace(target, credentials=replace(target.credentials, api_key=HIDDEN))
 
 
 def _answer(door: str, error: GatewayError) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A question as its target gets it: translated, its media at hand, edited for the vendor."""
 
 import base64
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,9 @@ from gateway.fetcher import UNKNOWN, Fetched, Fetcher, NotFetched
 from gateway.memory import Memory
 from gateway.providers.base import Question, Target
 from gateway.store.clients import Client
+
+HIDDEN = "••••"
+_USER = re.compile(r"//[^/@]+@")
 
 Fetch = Callable[[ChatRequest, Sequence[Link]], Mapping[str, Media]]
 """Gives what stands at the addresses of a question. Raises BadRequest that names the field."""
@@ -49,6 +53,15 @@ def question_for(
             code="unsupported_parameter",
         )
     return replace(question, dropped=dropped) if unsaid else question
+
+
+def address_and_headers(target: Target, request: ChatRequest) -> tuple[str, dict[str, str]]:
+    """Where a question goes, and with which headers; in place of the key stands HIDDEN."""
+    credentials = target.credentials
+    if credentials.api_key is not None:
+        credentials = replace(credentials, api_key=HIDDEN)
+    url = target.provider.url(replace(target, credentials=credentials), request)
+    return _USER.sub(f"//{HIDDEN}@", url), target.provider.headers(credentials, request.forwarded)
 
 
 class Fetches:

@@ -41,6 +41,8 @@ class Call(Protocol):
     status: int
     error: GatewayError | None
     first_byte: float | None
+    asked_at: float | None
+    connect: float | None
     dropped: tuple[str, ...]
     limits: list[dict[str, Any]]
     flags: list[str]
@@ -156,8 +158,8 @@ def row(call: Call, seconds: float, spent: Spent) -> list[Any]:
         _text(error.message, 1000) if error else None,
         call.attempts,
         _json(call.attempt_log),
-        None if call.first_byte is None else round(call.first_byte * 1000, 3),
-        round(seconds * 1000, 3),
+        _milliseconds(call.first_byte),
+        _milliseconds(seconds),
         usage.input_tokens,
         usage.output_tokens,
         usage.cached_tokens,
@@ -174,7 +176,13 @@ def row(call: Call, seconds: float, spent: Spent) -> list[Any]:
         _json(call.limits),
         _json(call.flags),
         _json(call.tool_rounds),
+        _milliseconds(call.asked_at),
+        _milliseconds(call.connect),
     ]
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
 
 
 def _text(value: str | None, size: int) -> str | None:

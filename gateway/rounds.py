@@ -5,6 +5,7 @@ elsewhere; here is what the rounds of one call have in common.
 """
 
 import copy
+import time
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from decimal import Decimal
@@ -136,8 +137,8 @@ class Rounds:
         shown = map(self.turn.take, events_of(sent, body, learned))
         self._shown += [event for event in shown if event is not None]
 
-    def over(self, spent: Spent, learned: Learned) -> None:
-        """The round has been answered and paid for."""
+    def over(self, spent: Spent, learned: Learned, at: float) -> None:
+        """The round has been answered and paid for, so many seconds after the call began."""
         usage = spent.usage
         self._spent.append(spent)
         self.tool_names += learned.tool_names
@@ -148,13 +149,15 @@ class Rounds:
                 "input_tokens": usage and usage.input_tokens,
                 "output_tokens": usage and usage.output_tokens,
                 "cost_usd": None if spent.cost is None else format(spent.cost, "f"),
+                "ended_ms": round(at * 1000, 3),
             }
         )
 
     def run(self) -> None:
         """Runs the gateway's calls of this round, at the same time; none of them can fail."""
-        calls = self.turn.own
+        calls, began = self.turn.own, time.monotonic()
         runs = self._toolbox.run_all([(call.name, call.arguments) for call in calls])
+        self.rounds[-1]["tools_ms"] = round((time.monotonic() - began) * 1000, 3)
         results = [_result(call, run) for call, run in zip(calls, runs, strict=True)]
         self.added = b"".join(run.text.encode(errors="replace") for run in runs)
         self.added += b"".join(call.arguments.encode(errors="replace") for call in calls)

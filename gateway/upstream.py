@@ -47,6 +47,8 @@ class Answer(Protocol):
     """
 
     status: int
+    connect: float | None
+    """Seconds that its connection took, if one was made for it."""
 
     @property
     def headers(self) -> Mapping[str, str]: ...
@@ -129,7 +131,15 @@ class _PoolMixin:
     """
 
     kept: dict[Any, float]
+    connects: dict[Any, float]
     _socket_queue: Any
+
+    def _create_socket(self) -> Any:
+        """Notes how long it took; who gets the socket takes the note."""
+        began = time.monotonic()
+        sock = super()._create_socket()  # type: ignore[misc]
+        self.connects[sock] = time.monotonic() - began
+        return sock
 
     def drop_idle(self, seconds: float) -> None:
         """Closes the sockets that have waited longer than that."""
@@ -196,7 +206,7 @@ class _Route:
             options["ssl_options"] = {"ca_certs": str(settings.ca_bundle)}
         pool = _TlsPool if tls else _PlainPool
         self.pool: Any = pool(host, port, host, port, **options)
-        self.pool.kept = {}
+        self.pool.kept, self.pool.connects = {}, {}
 
 
 def _checked(host: str) -> str:
@@ -282,6 +292,7 @@ class Wire(HTTPResponse):
     """One exchange on one connection: an Answer that is read as it arrives."""
 
     status = 0
+    connect: float | None = None
 
     def __init__(self, route: _Route, text: bytes, timeout: float) -> None:
         super().__init__()
@@ -328,6 +339,7 @@ class Wire(HTTPResponse):
             reason = error.strerror or type(error).__name__
             raise UpstreamUnreachable(f"{name} cannot be reached: {reason}") from None
         self._kept = self._sock in pool.kept
+        self.connect = None if self._kept else pool.connects.pop(self._sock, None)
 
     def read_head(self, timeout: float) -> None:
         while not self.headers_complete or self.get_code() < 200:
@@ -434,6 +446,7 @@ class _PumpedAnswer:
         self, adapter: BaseAdapter, request: PreparedRequest, settings: UpstreamSettings
     ) -> None:
         self.status = 0
+        self.connect: float | None = None  # requests makes and keeps them unseen
         self.headers: Mapping[str, str] = {}
         self._settings = settings
         self._queue: Queue[Response | bytes | UpstreamError] = Queue(4)

@@ -26,6 +26,7 @@ class _Inside:
     def __init__(self, demo: DemoAnswer) -> None:
         self._demo = demo
         self.status = demo.status
+        self.connect: float | None = None
         self.headers: Mapping[str, str] = demo.headers
 
     @property

@@ -13,6 +13,7 @@ from gateway.store.models import RequestBody, RequestLog
 
 LOOKED_AT = 5_000
 """Rows that one page looks at, at most: what no index knows is searched for among them."""
+BODIES = ("question", "answer", "kept", "sent", "sent_head")
 _AT_ONCE = 500
 _LOG = RequestLog.__table__.c
 # An index begins with each of these and goes on with the time; the first that is asked for leads.
@@ -152,9 +153,9 @@ class Search:
 
 
 def find_request(engine: Engine, request_id: str) -> dict[str, Any] | None:
-    """The whole row, with `question` and `answer` where they were kept."""
+    """The whole row, with what was kept of its bodies: BODIES."""
     query = (
-        select(RequestLog.__table__, RequestBody.question, RequestBody.answer, RequestBody.kept)
+        select(RequestLog.__table__, *(getattr(RequestBody, name) for name in BODIES))
         .outerjoin(RequestBody, RequestBody.request_id == RequestLog.request_id)
         .where(RequestLog.request_id == request_id)
     )

@@ -231,6 +231,10 @@ class RequestLog(Base):
     """Words for what was out of the ordinary."""
     tool_rounds: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
     """`{"rounds": […], "runs": […]}` of a call in which the gateway ran tools."""
+    asked_ms: Mapped[float | None]
+    """When the try began that led to the answer, or the last one; of rounds, in the first."""
+    connect_ms: Mapped[float | None]
+    """How long it took to make its connection, if one was made for it."""
 
 
 LOG_COLUMNS = tuple(column.name for column in RequestLog.__table__.columns if column.name != "id")
@@ -248,6 +252,10 @@ class RequestBody(Base):
     answer: Mapped[str | None] = mapped_column(Text)
     kept: Mapped[str] = mapped_column(String(20))
     """`redacted` or `full`."""
+    sent: Mapped[str | None] = mapped_column(Text)
+    """The body that went up, in the last try."""
+    sent_head: Mapped[str | None] = mapped_column(Text)
+    """Its address and headers, a line each, without the key."""
 
 
 COUNTS = ("requests", "errors", "estimated", "unpriced")

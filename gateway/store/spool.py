@@ -21,15 +21,17 @@ _log = logging.getLogger(__name__)
 
 
 class Body(NamedTuple):
-    """What was asked and answered; `kept` is how: `redacted` or `full`."""
+    """What was asked and answered, and what went up; `kept` is how: `redacted` or `full`."""
 
     question: str | None
     answer: str | None
     kept: str
+    sent: str | None = None
+    sent_head: str | None = None
 
     @property
     def size(self) -> int:
-        return len(self.question or "") + len(self.answer or "")
+        return len(self.question or "") + len(self.answer or "") + len(self.sent or "")
 
 
 class Entry(NamedTuple):

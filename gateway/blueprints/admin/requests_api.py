@@ -19,7 +19,7 @@ from gateway.store import audit
 from gateway.store.client_book import HIGHEST_ID
 from gateway.store.client_fields import InvalidFields
 from gateway.store.counters import StoreAway
-from gateway.store.log_pages import Place, Search, find_request
+from gateway.store.log_pages import BODIES, Place, Search, find_request
 from gateway.store.models import LOG_COLUMNS
 from gateway.store.stats import stamp
 
@@ -85,7 +85,7 @@ def show_request(request_id: str) -> ResponseReturnValue:
     row = find_request(current_gateway.engine, _as_logged(request_id))
     if row is None:
         raise NotFound("There is no such request in the log.", code="request_not_found")
-    bodies = {"question": row["question"], "answer": row["answer"], "kept": row["kept"]}
+    bodies = {name: row[name] for name in BODIES}
     return {**_told(row), "bodies": bodies if bodies["kept"] else None}
 
 

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import requests_live
 from gateway.blueprints.admin.clients_api import client_book
 from gateway.blueprints.admin.requests_api import place, search
-from gateway.blueprints.admin.timeline import steps, stretches
+from gateway.blueprints.admin.timeline import steps, stretches, sums
 from gateway.context import current_gateway
 from gateway.errors import NotFound
 from gateway.providers import PROVIDERS
@@ -18,6 +18,7 @@ from gateway.store.client_fields import InvalidFields
 from gateway.store.log_pages import LOOKED_AT, Page, find_request, logged
 
 CLIENTS_OFFERED = 200
+_BODIES = ("question", "sent", "answer")
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
 
@@ -59,13 +60,16 @@ def show(request_id: str) -> ResponseReturnValue:
     row = find_request(current_gateway.engine, request_id)
     if row is None:
         raise NotFound("There is no such request in the log: it may not have ended yet, or be old.")
+    parts = stretches(row)
     return render_template(
         "admin/request.html",
         row=row,
         one=logged(row),
-        steps=list(steps(row)),
-        stretches=stretches(row),
-        bodies={name: _laid_out(row[name]) for name in ("question", "answer") if row[name]},
+        steps=steps(row),
+        stretches=parts,
+        legend=sums(parts),
+        bodies={name: _laid_out(row[name]) for name in _BODIES if row[name]},
+        may_keep=row["client_id"] if _is_there(row["client_id"]) else None,
     )
 
 
@@ -76,6 +80,17 @@ def _clients(chosen: str | None) -> list[tuple[int, str]]:
     if chosen and chosen.isdecimal():
         found.setdefault(int(chosen), f"client {chosen}")
     return list(found.items())
+
+
+def _is_there(client_id: int | None) -> bool:
+    """Whether a client can still be edited."""
+    if client_id is None:
+        return False
+    try:
+        client_book().get(client_id)
+    except NotFound:
+        return False
+    return True
 
 
 def _laid_out(body: str) -> str:
