@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from gateway import live
-from gateway.live import Hub, Watch, text_frame
+from gateway.live import Hub, Often, Watch, text_frame
 
 PATIENCE = 5.0
 
@@ -107,6 +107,13 @@ def test_nothing_is_read_while_nothing_happens_or_nobody_looks(world: World) -> 
     world.change(one=2)
     gevent.sleep(0.1)
     assert (world.reads, world.marks) == (reads, marks)
+
+
+def test_what_is_read_often_needs_no_change(world: World) -> None:
+    with world.hub.watch({"topic": Often(world.read)}) as watch:
+        news(watch)
+        world.parts["one"] = 2
+        assert news(watch) == {"one": 2}
 
 
 def test_it_outlives_a_database_that_is_away(world: World) -> None:

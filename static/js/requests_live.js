@@ -27,9 +27,16 @@ function made(call) {
   const row = template.content.firstElementChild.cloneNode(true);
   row.dataset.request = call.request_id;
   const button = row.querySelector("button");
-  button?.setAttribute("aria-label", `Cancel the call of ${call.client_name ?? "nobody known"}`);
+  row.dataset.of = `the call of ${call.client_name ?? "nobody known"}`;
+  if (button) label(row, "Cancel");
   button?.addEventListener("click", () => pressed(row, button));
   return row;
+}
+
+function label(row, text) {
+  const button = row.querySelector("button");
+  button.textContent = text;
+  button.setAttribute("aria-label", `${text} ${row.dataset.of}`);
 }
 
 function fill(row, call) {
@@ -74,12 +81,12 @@ function show({ calls, total, alone }) {
 function pressed(row, button) {
   if (button.dataset.sure) return cancel(row, button);
   button.dataset.sure = "yes";
-  button.textContent = "Sure?";
+  label(row, "Sure?");
   words.textContent = "Press again to cancel the call.";
   setTimeout(() => {
     if (button.disabled) return;
     delete button.dataset.sure;
-    button.textContent = "Cancel";
+    label(row, "Cancel");
     words.textContent = "";
   }, SURE_FOR);
 }
@@ -97,7 +104,7 @@ async function cancel(row, button) {
     words.textContent = `Not cancelled: ${error.message}`;
     button.disabled = false;
     delete button.dataset.sure;
-    button.textContent = "Cancel";
+    label(row, "Cancel");
   }
 }
 
@@ -105,7 +112,7 @@ function end(row) {
   const button = row.querySelector("button");
   if (!button || button.disabled) return;
   button.disabled = true;
-  button.textContent = "Ending …";
+  label(row, "Ending …");
 }
 
 // Rows that are shown stay the same elements: who reads further down is not moved.

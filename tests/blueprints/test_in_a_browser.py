@@ -6,8 +6,10 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.blueprints.person import Person
-from tests.failure.caller import QUESTION
+from tests.failure.caller import QUESTION, STREAMED, Caller, request
+from tests.failure.calls import client_of
 from tests.running import PATIENCE, Running
+from tests.upstream import Sse, Upstream, chunks
 
 
 def test_the_counters_and_the_list_move_without_a_reload(person: Person, gateway: Running) -> None:
@@ -61,6 +63,56 @@ def test_signing_out_elsewhere_leads_to_the_sign_in(person: Person) -> None:
     other.goto(f"{person.gateway.origin}/admin/requests")
     other.get_by_role("button", name="Sign out").click()
     person.page.wait_for_url("**/admin/login*")
+
+
+def test_a_running_stream_is_watched_and_cancelled(
+    person: Person, gateway: Running, upstream: Upstream
+) -> None:
+    upstream.always(Sse(chunks(["Hello", " my", " friend"])).but(hang=[3, 4]))
+    key = client_of(gateway, upstream, name="slow one")
+    person.go("requests")
+    person.is_live()
+    with Caller(gateway) as caller:
+        caller.send(request(key, STREAMED))
+        _, headers = caller.head()
+        row = person.page.locator(".calls tbody tr").filter(has_text="slow one")
+        age, tokens = row.locator("[data-cell=age]"), row.locator("[data-cell=tokens]")
+        expect(tokens).to_have_text("2", timeout=PATIENCE * 1000)
+        expect(row.locator("[data-about]")).to_be_visible()
+        expect(age).not_to_have_text(age.inner_text())
+        upstream.requests[0].release()
+        expect(tokens).to_have_text("4")
+        button = row.get_by_role("button", name="Cancel the call of slow one")
+        button.click()
+        row.get_by_role("button", name="Sure?").click()
+        *_, last = caller.blocks(headers)
+        assert b"cancelled_by_administrator" in last
+    expect(row).to_have_count(0)
+    ended = person.page.locator("[data-newest] tbody tr").first
+    expect(ended).to_contain_text("slow one", timeout=PATIENCE * 1000)
+    expect(ended).to_contain_text("499 cancelled_by_administrator")
+    assert upstream.requests[0].hung_up.wait(2)
+
+
+def test_new_requests_do_not_move_who_reads(person: Person, gateway: Running) -> None:
+    key = gateway.client(name="of many", model_aliases={"*": "demo"})
+    for _ in range(30):
+        assert gateway.chat(key, QUESTION).status == 200
+    gateway.rows(30, client_name="of many")
+    person.page.emulate_media(reduced_motion="reduce")  # scrolling takes no time
+    person.go("requests")
+    person.is_live()
+    rows = person.page.locator("[data-newest] tbody tr")
+    read = rows.nth(20).locator("a")
+    address = read.get_attribute("href")
+    read.focus()
+    place = read.bounding_box()
+    shown = rows.first.locator("a").get_attribute("href") or ""
+    assert gateway.chat(key, QUESTION).status == 200
+    expect(rows.first.locator("a")).not_to_have_attribute("href", shown, timeout=PATIENCE * 1000)
+    moved = person.page.locator(f'[data-newest] a[href="{address}"]')
+    expect(moved).to_be_focused()
+    assert moved.bounding_box() == place
 
 
 def test_requests_are_filtered_by_time_of_the_readers_zone(

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,40 @@ def test_a_call_that_runs_is_in_flight_everywhere(gateway: Running, visitor: Vis
     for page in pages:
         page.read_until(lambda _, page=page: page.figure("in-flight") == "0")  # type: ignore[misc]
         page.close()
+
+
+def test_the_page_of_requests_sees_calls_under_way_and_what_fits_its_filters(
+    gateway: Running, visitor: Visitor
+) -> None:
+    slow = gateway.client(name="slow", model_aliases={"*": "demo-slow"})
+    pages = [visitor.open("/admin/ws?page=requests&status=401") for _ in range(6)]
+    with Caller(gateway) as caller:
+        caller.send(request(slow, STREAMED))
+        _, headers = caller.head()
+        for page in pages:
+            page.read_until(lambda parts: ids_of(parts) == [headers["x-request-id"]])
+        refused = gateway.chat("nobody's", QUESTION)
+    for page in pages:
+        page.read_until(lambda parts: ids_of(parts) == [])
+        page.read_until(lambda parts: refused.headers["x-request-id"] in parts["newest"]["rows"])
+        assert headers["x-request-id"] not in page.parts["newest"]["rows"]
+        page.close()
+    polled = visitor.get("/admin/requests/parts?status=401").json()
+    assert polled == {name: pages[0].parts[name] for name in ("calls", "newest")}
+
+
+@pytest.mark.parametrize("query", ["cursor=1-1", "until=2026-01-01", "status=abc"])
+def test_where_nothing_becomes_new_only_calls_under_way_are_told(
+    visitor: Visitor, query: str
+) -> None:
+    assert set(visitor.get(f"/admin/requests/parts?{query}").json()) == {"calls"}
+    page = visitor.open(f"/admin/ws?page=requests&{query}")
+    page.read_until(lambda parts: "calls" in parts)
+    page.close()
+
+
+def ids_of(parts: dict[str, Any]) -> list[str]:
+    return [call["request_id"] for call in parts.get("calls", {}).get("calls", ())]
 
 
 def test_nothing_is_sent_while_nothing_happens(page: OpenPage) -> None:

@@ -5,12 +5,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from flask import Flask
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from gateway.context import Gateway
+from gateway.store import admins
 from gateway.store.client_book import ClientBook
 from gateway.store.models import RequestBody
 from tests.blueprints.browser import Browser
+from tests.blueprints.test_admins import OTHER
 from tests.blueprints.test_dashboard import SCRIPT, log, table
 
 LIST = "/admin/requests"
@@ -127,7 +131,7 @@ def of_a_hard_call(**more: Any) -> dict[str, Any]:
 def test_one_request_is_told_whole(signed_in: Browser, parts: Gateway) -> None:
     log(parts, 1, **of_a_hard_call())
     page = signed_in.get(f"{LIST}/req_1").text
-    words = " ".join(re.sub(r"<[^>]+>", " ", page).split())
+    words = words_of(page)
     for told in (
         "failed tries 120 ms wait 180 ms answer 900 ms 2 tries",
         "Passed over openai has no key",
@@ -144,6 +148,88 @@ def test_one_request_is_told_whole(signed_in: Browser, parts: Gateway) -> None:
         "None were kept.",
     ):
         assert told in words, words
+
+
+def words_of(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_the_course_of_a_call_names_each_part_of_it(signed_in: Browser, parts: Gateway) -> None:
+    times = {"asked_ms": 150.0, "connect_ms": 30.0, "first_byte_ms": 300.0, "total_ms": 1200.0}
+    log(parts, 1, **of_a_hard_call(**times, streamed=True))
+    words = words_of(signed_in.get(f"{LIST}/req_1").text)
+    course = (
+        "failed tries 120 ms in the gateway 30 ms connecting 30 ms "
+        "wait for the first byte 120 ms stream 900 ms 2 tries"
+    )
+    assert course in words
+    assert "150 ms demo/model-1 was asked a new connection took 30.0 ms 300 ms The first" in words
+
+
+def test_tools_of_a_call_take_their_part(signed_in: Browser, parts: Gateway) -> None:
+    told = dict.fromkeys(("finish_reason", "input_tokens", "output_tokens", "cost_usd"))
+    rounds = [
+        {**told, "round": 1, "ended_ms": 400.0, "tools_ms": 200.0},
+        {**told, "round": 2, "ended_ms": 1000.0},
+    ]
+    run = {"round": 1, "name": "clock", "size": 5, "ms": 150.0, "error": None}
+    log(
+        parts,
+        1,
+        asked_ms=100.0,
+        first_byte_ms=800.0,
+        total_ms=1000.0,
+        tool_rounds={"rounds": rounds, "runs": [run]},
+    )
+    words = words_of(signed_in.get(f"{LIST}/req_1").text)
+    course = "in the gateway 100 ms wait for the first byte 500 ms tools 200 ms answer 200 ms 1 try"
+    assert course in words
+    steps = "400 ms Round 1 was answered Tool clock took 150 ms round 1: 5 bytes 800 ms The first"
+    assert steps in words
+
+
+def test_what_went_up_is_shown_beside_what_came(
+    signed_in: Browser, parts: Gateway, book: ClientBook
+) -> None:
+    client, _ = book.create({"name": "shop"})
+    log(parts, 1, client_id=client.id)
+    log(parts, 2, client_id=client.id + 1)
+    body = RequestBody(
+        request_id="req_1",
+        started_at=1,
+        kept="full",
+        question='{"a":1}',
+        answer="{}",
+        sent='{"b":2}',
+        sent_head="POST https://host/v1\nX-Key: <b>",
+    )
+    with Session(parts.engine) as session, session.begin():
+        session.add(body)
+    words = words_of(signed_in.get(f"{LIST}/req_1").text)
+    assert "What came in { &#34;a&#34;: 1 } What was sent upstream POST https://host/v1" in words
+    assert "X-Key: &lt;b&gt; { &#34;b&#34;: 2 } What went out {}" in words
+    with Session(parts.engine) as session, session.begin():
+        session.execute(delete(RequestBody))
+    assert f"/clients/{client.id}/edit#log_bodies" in signed_in.get(f"{LIST}/req_1").text
+    gone = signed_in.get(f"{LIST}/req_2").text
+    assert "#log_bodies" not in gone and "“Keep bodies” of the client" in gone
+
+
+def test_a_viewer_sees_calls_under_way_and_cancels_none(app: Flask, parts: Gateway) -> None:
+    admins.create(parts.engine, "test", "eve", OTHER, "viewer")
+    eve = Browser(app)
+    eve.sign_in(OTHER, username="eve")
+    assert ">Cancel</button>" not in eve.get(LIST).text
+    assert eve.get("/admin/api/requests/live").json == {"items": [], "count": 0, "complete": True}
+    path = f"/admin/api/requests/req_{'0' * 24}/cancel"
+    assert eve.client.post(path).status_code == 403
+    admin = Browser(app)
+    admin.sign_in()
+    assert ">Cancel</button>" in admin.get(LIST).text
+    assert admin.client.post(path).status_code == 404
+    elsewhere = {"Origin": "https://evil.example"}
+    assert admin.client.post(path, headers=elsewhere).status_code == 403
+    assert Browser(app).client.post(path).status_code == 401
 
 
 def test_bodies_are_shown_where_they_are_kept(signed_in: Browser, parts: Gateway) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
-from tests.failure.calls import client_of
+from tests.failure.calls import SECRET, client_of
 from tests.running import Answered, Running
 from tests.upstream import Json, Sse, Upstream, chunks, completion, error, failure
 
@@ -306,6 +306,30 @@ class TestTheRowOfAFailure:
         assert_holds(row_of(gateway, gateway.chat(key, QUESTION)), **COUNTED)
 
 
+class TestTheWayUp:
+    def test_tells_how_long_a_new_connection_took(
+        self, gateway: Running, upstream: Upstream
+    ) -> None:
+        upstream.always(Json(completion()))
+        key = client_of(gateway, upstream)
+        new, kept = (row_of(gateway, gateway.chat(key, QUESTION)) for _ in range(2))
+        assert new["connect_ms"] > 0 and kept["connect_ms"] is None
+        assert 0 < new["asked_ms"] + new["connect_ms"] <= new["first_byte_ms"]
+        assert 0 < kept["asked_ms"] <= kept["first_byte_ms"]
+
+    def test_is_that_of_the_last_try(self, trying: Running, upstream: Upstream) -> None:
+        upstream.always([failure(503), Json(completion())])
+        row = row_of(trying, trying.chat(client_of(trying, upstream), QUESTION))
+        (failed,) = json.loads(row["attempt_log"])
+        assert failed["after_ms"] < row["asked_ms"] <= row["first_byte_ms"]
+
+    def test_is_not_known_of_a_call_that_took_none(
+        self, gateway: Running, upstream: Upstream
+    ) -> None:
+        row = row_of(gateway, gateway.chat(None, QUESTION))
+        assert (row["asked_ms"], row["connect_ms"]) == (None, None)
+
+
 class TestTheBodies:
     SECRET = "sk-proj-1234567890abcdef"
 
@@ -329,6 +353,43 @@ class TestTheBodies:
         assert self.SECRET not in told
         assert ("Tell me of" in told, "A riddle about" in told) == ((how == "full"),) * 2
         assert '"role":"user"' in bodies["question"].replace(" ", "")
+
+    @pytest.mark.parametrize("how", ["redacted", "full"])
+    def test_hold_what_went_up_without_the_key(
+        self, gateway: Running, upstream: Upstream, how: str
+    ) -> None:
+        upstream.always(Json(completion()))
+        key = client_of(gateway, upstream, log_bodies=how, system_prompt=f"Hide {self.SECRET}.")
+        row = row_of(gateway, gateway.chat(key, QUESTION))
+        bodies = gateway.admin("GET", f"/requests/{row['request_id']}").json["bodies"]
+        (received,) = upstream.requests
+        sent = json.loads(bodies["sent"])
+        assert [one["role"] for one in sent["messages"]] == ["system", "user"]
+        assert ("Hide" in bodies["sent"], "Hide" in bodies["question"]) == (how == "full", False)
+        address, *headers = bodies["sent_head"].split("\n")
+        assert address == f"POST {upstream.base_url}/chat/completions"
+        names = {line.partition(":")[0].lower() for line in headers}
+        assert names == received.headers.keys() - {"host", "content-length"}
+        for secret in (self.SECRET, SECRET, key):
+            assert secret not in str(bodies)
+
+    def test_hold_the_last_try_of_several(self, trying: Running, upstream: Upstream) -> None:
+        upstream.script("gpt-one", failure(503))
+        upstream.script("gpt-two", Json(completion()))
+        targets = {"default_model": "gpt-one", "fallback_models": ["gpt-two"]}
+        key = client_of(trying, upstream, log_bodies="full", **targets)
+        row = row_of(trying, trying.chat(key, {**QUESTION, "model": "gpt-one"}))
+        bodies = trying.admin("GET", f"/requests/{row['request_id']}").json["bodies"]
+        assert json.loads(bodies["sent"])["model"] == row["model"] == "gpt-two"
+        assert json.loads(bodies["question"])["model"] == "gpt-one"
+
+    def test_of_a_call_that_was_refused_hold_nothing_that_went_up(
+        self, gateway: Running, upstream: Upstream
+    ) -> None:
+        key = client_of(gateway, upstream, log_bodies="full", allowed_models=["other"])
+        row = row_of(gateway, gateway.chat(key, QUESTION))
+        bodies = gateway.admin("GET", f"/requests/{row['request_id']}").json["bodies"]
+        assert (bodies["sent"], bodies["sent_head"]) == (None, None)
 
     def test_of_a_stream_that_breaks_hold_what_was_delivered(
         self, gateway: Running, upstream: Upstream
