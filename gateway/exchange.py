@@ -230,9 +230,10 @@ class Exchange:
 
     def _break_off(self) -> None:
         """What it waits for fails; sending does so as if the client had reset its connection."""
+        is_over = self.request_id not in self.gateway.in_flight.calls
         if self.waits:
             self._interrupt()
-        elif self._greenlet is not None and self.request_id in self.gateway.in_flight.calls:
+        elif not is_over and self._greenlet is not None and not self._greenlet.dead:
             self._greenlet.throw(ConnectionResetError(errno.ECONNRESET, "cancelled"))
 
     def settle(self) -> None:

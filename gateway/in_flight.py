@@ -88,8 +88,9 @@ class InFlight:
         try:
             asked = self._shared.notes(_ASKED)
             for request_id in self.calls.keys() & asked.keys():
-                self.calls[request_id].cancel()
-                self._shared.note(_CANCELLED, request_id, asked[request_id], _CANCEL_FOR)
+                if (call := self.calls.get(request_id)) is not None:
+                    call.cancel()
+                    self._shared.note(_CANCELLED, request_id, asked[request_id], _CANCEL_FOR)
             if _LOOK in asked:
                 self._tell()
         except StoreAway:

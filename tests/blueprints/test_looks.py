@@ -1,5 +1,6 @@
 """Every page: whole on a phone and on a wide screen, and nothing that axe calls serious."""
 
+from contextlib import ExitStack
 from typing import Literal
 
 import pytest
@@ -7,8 +8,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.blueprints.person import Person
-from tests.failure.caller import QUESTION
-from tests.running import Running
+from tests.failure.caller import QUESTION, STREAMED, Caller, request
+from tests.failure.calls import client_of
+from tests.running import PATIENCE, Running
+from tests.upstream import Sse, Upstream, chunks
 
 SIZES = ((360, 780), (1600, 1000))
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -39,12 +42,29 @@ def addresses(gateway: Running) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_looks_right(person: Person, name: str, addresses: dict[str, str]) -> None:
-    page, person.bears_refusals = person.page, name == "nothing"
+    person.bears_refusals = name == "nothing"
+    looks_right(person, name.format(**addresses))
+
+
+def test_calls_under_way_look_right(person: Person, gateway: Running, upstream: Upstream) -> None:
+    upstream.always(Sse(chunks(["Hello"])).but(hang=2))
+    with ExitStack() as callers:
+        for name in ("y" * 90, "short"):
+            caller = callers.enter_context(Caller(gateway))
+            caller.send(request(client_of(gateway, upstream, name=name), STREAMED))
+            assert caller.head()[0] == 200
+        person.go("requests")
+        expect(person.page.locator(".calls tbody tr")).to_have_count(2, timeout=PATIENCE * 1000)
+        looks_right(person, "requests")
+
+
+def looks_right(person: Person, address: str) -> None:
+    page = person.page
     for theme in THEMES:
         page.emulate_media(color_scheme=theme)
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
-            person.go(name.format(**addresses))
+            person.go(address)
             expect(page.get_by_role("heading", level=1)).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == width
         found = Axe().run(page).response["violations"]

@@ -275,6 +275,37 @@ def test_a_client_that_leaves_while_a_tool_runs_stops_it(
     pair.wait_until(lambda: pair.metric(in_progress) == 0, "the gauge to return to 0")
 
 
+@each_form
+def test_a_call_that_is_cancelled_while_a_tool_runs_stops_it(
+    pair: Running, upstream: Upstream, mcp: Serving, stream: bool
+) -> None:
+    Model(upstream, "openai", SLOW)
+    name = f"cancelled {stream} {os.urandom(3).hex()}"
+    key = new_key(pair, upstream, "openai", "*", name=name)
+    begun, stopped = (mcp.output.count(words) for words in ("slow begins", "slow is given up"))
+    with Caller(pair) as caller:
+        caller.send(
+            request(key, {"model": "gpt-4o-mini", "messages": [QUESTION], "stream": stream})
+        )
+        mcp.wait_until(lambda: mcp.output.count("slow begins") > begun)
+        calls = pair.admin("GET", "/requests/live").json["items"]
+        (call,) = [one for one in calls if one["client_name"] == name]
+        assert (call["output_tokens"], call["attempts"]) == (4, 1)
+        cancelled = pair.admin("POST", f"/requests/{call['request_id']}/cancel")
+        assert cancelled.status == 200
+        answer = caller.answer()
+    assert (answer.status, b"cancelled_by_administrator" in answer.body) == (
+        200 if stream else 499,
+        True,
+    )
+    mcp.wait_until(lambda: mcp.output.count("slow is given up") > stopped)
+    (row,) = pair.rows(1, client_name=name)
+    assert (row["status"], row["input_tokens"], row["output_tokens"]) == (499, 9, 4)
+    assert row["error_code"] == "cancelled_by_administrator"
+    (round_,) = rounds_of(row)["rounds"]
+    assert row["asked_ms"] < round_["ended_ms"] < row["total_ms"]
+
+
 # Two workers, and the Responses door
 
 

@@ -1,5 +1,6 @@
 """Calls under way are seen by every worker, and an administrator can end them."""
 
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -185,6 +186,23 @@ class TestACancelledCall:
             assert cancel(fleet, headers["x-request-id"]).status == 200
             *_, last = blocks
             assert b'"code":"cancelled_by_administrator"' in last and b"[DONE]" not in last
+        assert_cancelled(fleet, name, key, upstream.requests[0], streamed=1)
+
+    def test_ends_in_mid_array_with_an_error_as_its_last(
+        self, fleet: Running, upstream: Upstream, key: str, name: str
+    ) -> None:
+        upstream.always(STREAM.but(hang=3))
+        question = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
+        path = "/v1beta/models/m:streamGenerateContent"
+        with Caller(fleet) as caller:
+            caller.send(request(key, question, path=path))
+            _, headers = caller.head()
+            blocks = caller.blocks(headers)
+            said = next(blocks)
+            assert cancel(fleet, headers["x-request-id"]).status == 200
+            *_, last = json.loads(said + b"".join(blocks))
+        told = {"code": 499, "status": "CANCELLED", "message": WORDS}
+        assert {name: last["error"][name] for name in told} == told
         assert_cancelled(fleet, name, key, upstream.requests[0], streamed=1)
 
     def test_ends_though_its_caller_does_not_read(
