@@ -19,7 +19,7 @@ Result = dict[str, Any]
 """Of one probe: probe, status, detail, ms, model, request_id."""
 
 
-class TestRuns(BadRequest):
+class UnderWay(BadRequest):
     """Another test of this client is under way."""
 
     status = 409
@@ -50,7 +50,7 @@ class ConnectionTests:
     def begin(self, client_id: int, client_name: str, actor: str, what: Mapping[str, Any]) -> str:
         """Begins a test, in place of the last one, and notes it in the audit log.
 
-        `what`: provider, provider_base_url and model. Gives the run. Raises TestRuns.
+        `what`: provider, provider_base_url and model. Gives the run. Raises UnderWay.
         """
         run, moment = secrets.token_hex(8), now()
         values = dict(what, run=run, actor=actor, started_at=moment, beat_at=moment)
@@ -66,7 +66,7 @@ class ConnectionTests:
                 connection.execute(insert(ConnectionTest).values(values))
                 connection.execute(insert(AuditRow).values(noted))
         except IntegrityError:
-            raise TestRuns("This client is being tested already.") from None
+            raise UnderWay("This client is being tested already.") from None
         return run
 
     def keep(self, client_id: int, run: str, results: Sequence[Result], *, ended: bool) -> bool:
