@@ -137,7 +137,10 @@ search.addEventListener("input", (event) => {
   event.stopPropagation();
   sift();
 });
-search.addEventListener("keydown", (event) => event.key === "Enter" && event.preventDefault());
+// Enter would save the whole form.
+chooser.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
+});
 for (const name of ["provider", "provider_base_url", "provider_api_key", "without_provider_api_key"]) {
   form.elements[name]?.addEventListener("input", offer);
   form.elements[name]?.addEventListener("change", offer);
