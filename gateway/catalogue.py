@@ -5,6 +5,7 @@ from gateway.providers import Ways
 from gateway.providers.model_lists import Model, ModelLists, model
 from gateway.routing import chosen, credentials, own_provider
 from gateway.store.clients import Client
+from gateway.store.models import ClientRow
 
 
 def models_of(client: Client, ways: Ways, lists: ModelLists) -> list[Model]:
@@ -31,7 +32,7 @@ def listed_now(client: Client, ways: Ways, lists: ModelLists) -> list[Model] | N
     return None if listed is None else [_as_asked(one, provider.id, ways) for one in listed]
 
 
-def named_models(client: Client, ways: Ways) -> list[str]:
+def named_models(client: Client | ClientRow, ways: Ways) -> list[str]:
     """The models that are known without asking anybody, the one to try first in front."""
     default = [client.default_model] if client.default_model else []
     aliases = [alias for alias in client.model_aliases if _is_model(client, alias, ways)]
@@ -50,7 +51,7 @@ def _askable(name: str, provider: str, ways: Ways) -> str:
     return f"{provider}/{name}" if slash and head in ways.providers else name
 
 
-def _is_model(client: Client, alias: str, ways: Ways) -> bool:
+def _is_model(client: Client | ClientRow, alias: str, ways: Ways) -> bool:
     """Whether an alias is a name, not a pattern, and stands for what the client may use."""
     if alias.endswith("*"):
         return False

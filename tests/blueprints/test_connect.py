@@ -161,6 +161,18 @@ def test_a_client_of_which_no_model_is_known(gateway: Running, upstream: Upstrea
     assert "ANTHROPIC_MODEL" not in texts["claude-code-1"]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"model_aliases": {"claude-*": "some-model"}}, {"provider": "anthropic"}],
+    ids=["aliases", "anthropic"],
+)
+def test_claude_code_keeps_its_own_names_where_they_lead_somewhere(
+    gateway: Running, upstream: Upstream, fields: dict[str, Any]
+) -> None:
+    texts = pasted(gateway, new_client(gateway, upstream, **fields))
+    assert "_MODEL" not in texts["claude-code-1"]
+
+
 def test_a_long_list_of_models_is_not_pasted_whole(gateway: Running, upstream: Upstream) -> None:
     names = [f"model-{number}" for number in range(400)]
     made = new_client(gateway, upstream, default_model=None, allowed_models=names)

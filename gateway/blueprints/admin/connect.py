@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from flask import Blueprint, render_template, request
 
-from gateway.blueprints.admin.connection_api import client_of
 from gateway.catalogue import named_models
 from gateway.context import current_gateway
+from gateway.routing import alias_target
 from gateway.store.models import ClientRow
 
 KEY = "YOUR_GATEWAY_KEY"
@@ -67,9 +67,9 @@ PROGRAMS = (
         "open-webui",
         "Open WebUI",
         (("In a shell, after pip install open-webui", "open-webui.sh"),),
-        "One that runs already keeps what it was first told: there, add the address and the key "
-        "as an OpenAI connection in Admin Settings, Connections. In a container, 127.0.0.1 is the "
-        "container itself: name the gateway's machine instead.",
+        "One that has run before keeps what it was told then: there, add the address and the key "
+        "in Admin Settings, Connections, OpenAI. In a container, 127.0.0.1 is the container "
+        "itself: name the gateway's machine instead.",
     ),
 )
 
@@ -99,15 +99,21 @@ def origin_asked() -> str:
 @bp.app_template_global()
 def connect_settings(row: ClientRow, key: str | None) -> list[Settings]:
     """What to paste, with this gateway's address; without a key, one is to be put in."""
-    models = named_models(client_of(row.id), current_gateway.ways)
+    models = named_models(row, current_gateway.ways)
     values = {
         "origin": origin_asked(),
         "key": key or KEY,
         "model": models[0] if models else MODEL,
-        "knows_model": bool(models),
+        "own_names": not models or _knows_claude(row),
         "models": models[:MOST_MODELS] or [MODEL],
     }
     return [Settings(one, list(_texts(one, values))) for one in PROGRAMS]
+
+
+def _knows_claude(row: ClientRow) -> bool:
+    """Whether the names that Claude Code asks for by itself lead somewhere."""
+    free = row.provider == "anthropic" and not row.allowed_models
+    return free or alias_target(row.model_aliases, "claude-") is not None
 
 
 def _texts(program: Program, values: dict[str, object]) -> Iterator[tuple[str, str, str]]:

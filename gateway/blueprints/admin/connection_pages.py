@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin.clients_api import client_book
-from gateway.blueprints.admin.connection_api import client_of, connection_tests
+from gateway.blueprints.admin.connection_api import connection_tests
 from gateway.catalogue import named_models
 from gateway.context import current_gateway
 from gateway.probes import PROBES, STATUSES
@@ -46,7 +46,7 @@ def connection_of(row: ClientRow) -> dict[str, Any] | None:
 @bp.app_template_global()
 def models_offered(row: ClientRow) -> list[str]:
     """Names of models to test, as far as they are known."""
-    return named_models(client_of(row.id), current_gateway.ways)[:OFFERED]
+    return named_models(row, current_gateway.ways)[:OFFERED]
 
 
 def _is_of_before(test: Tested, row: ClientRow) -> bool:
