@@ -10,6 +10,7 @@
   const problem = card.querySelector("[data-test-problem]");
   const said = card.querySelector("[data-test-said]");
   const shown = new Map();
+  const button = form?.querySelector("button");
   let following = false;
 
   const state = () => place.querySelector("[data-state]")?.dataset.state;
@@ -35,12 +36,13 @@
       }
       shown.set(name, piece.outerHTML);
     }
-    said.textContent = place.querySelector("[data-said]")?.dataset.said ?? "";
+    const words = place.querySelector("[data-said]")?.dataset.said ?? "";
+    if (said.textContent !== words) said.textContent = words;
   }
 
   async function look() {
     const answer = await fetch(card.dataset.matrix);
-    if (answer.redirected) location.reload(); // to the sign-in
+    if (answer.redirected || answer.status === 404) return void location.reload(); // to see why
     if (!answer.ok) throw new Error(answer.statusText);
     show(await answer.text());
   }
@@ -61,12 +63,11 @@
       }
     } while (state() === "running" || pause === AFTER_FAILURE);
     following = false;
-    if (form) form.querySelector("button").disabled = false;
+    if (button) button.disabled = false;
   }
 
   async function begin(event) {
     event.preventDefault();
-    const button = form.querySelector("button");
     button.disabled = true;
     complain("");
     try {
@@ -84,9 +85,6 @@
   }
 
   form?.addEventListener("submit", begin);
-  if (form) form.hidden = false;
-  if (state() === "running") {
-    if (form) form.querySelector("button").disabled = true;
-    follow();
-  }
+  if (state() === "running") follow();
+  else if (button) button.disabled = false;
 }

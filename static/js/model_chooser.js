@@ -146,4 +146,3 @@ for (const name of ["provider", "provider_base_url", "provider_api_key", "withou
   form.elements[name]?.addEventListener("change", offer);
 }
 offer();
-chooser.hidden = false;
