@@ -143,6 +143,7 @@ def test_settings_of_each_program_and_the_new_key_in_them(person: Person) -> Non
     person.go("clients/new")
     page.get_by_label("Name").fill("connected")
     person.press("Make the client")
+    page.wait_for_url(re.compile(r"/clients/\d+$"))  # with its scripts
     key = page.locator("#key").inner_text()
     pane = page.get_by_role("tabpanel")
     expect(pane).to_contain_text(f"Authorization: Bearer {key}")
