@@ -39,6 +39,10 @@ def test_a_test_with_the_demo_provider_and_what_stays_of_it(
     person.page.reload()
     assert shown(person) == DEMO
     expect(person.page.get_by_text("by admin: demo, model demo")).to_be_visible()
+    moved = {"provider": "ollama", "provider_base_url": "http://127.0.0.1:9/v1"}
+    assert gateway.admin("PATCH", f"/clients/{client_id}", moved).status == 200
+    person.page.reload()
+    expect(person.page.get_by_text("another provider or address since")).to_be_visible()
     line(person, "whole").get_by_role("link").click()
     expect(person.page.get_by_text("connection_test")).to_be_visible()
 
