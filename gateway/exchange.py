@@ -172,6 +172,14 @@ class Exchange:
         """Seconds since it began."""
         return time.monotonic() - self._clock
 
+    def begin(self) -> None:
+        """It is under way from here on, until `settle`."""
+        self.gateway.metrics.began()
+        self.gateway.in_flight.calls[self.request_id] = self
+        if self._greenlet is None:
+            # No client's socket is watched: who asks inside the gateway only waits.
+            self._greenlet, self.waits = gevent.getcurrent(), True
+
     def watch(self, socket: Any, *, interim: bool) -> None:
         """Ends the exchange when the client's socket closes. `interim`: it bears a 100 Continue."""
         self._greenlet = gevent.getcurrent()
@@ -308,8 +316,7 @@ def answer(exchange: Exchange, ask: Callable[[Exchange], ChatRequest]) -> Iterat
     `ask` lets the caller in and reads the question. Raises GatewayError: before the first block
     as an answer of its own, after it as the stream's end.
     """
-    exchange.gateway.metrics.began()
-    exchange.gateway.in_flight.calls[exchange.request_id] = exchange
+    exchange.begin()
     try:
         request = exchange.request = ask(exchange)
         yield from exchange.overheard(_answered(exchange, request))

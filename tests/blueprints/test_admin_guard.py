@@ -110,6 +110,8 @@ EVERY_CALL = [
     ("GET", "/admin/api/requests"),
     ("GET", "/admin/api/requests.csv"),
     ("GET", "/admin/api/requests/1"),
+    ("GET", "/admin/api/requests/live"),
+    ("POST", "/admin/api/requests/1/cancel"),
     ("GET", "/admin/api/audit"),
 ]
 

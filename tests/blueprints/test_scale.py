@@ -28,6 +28,8 @@ PAGES = (
     "requests",
     "requests?client_id=7&model=model-1&status=502",
     "requests?provider=nothing",
+    "requests?since=2020-01-01T00:00:00Z&error_text=nothing",
+    "requests/parts?client_id=7",
     "requests/req_7",
     "audit",
     "admins",
@@ -37,6 +39,7 @@ PAGES = (
     "api/clients/7/test",
     "api/stats?range=7d",
     "api/requests",
+    "api/requests/live",
     "api/audit",
 )
 

@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -303,3 +304,29 @@ def test_every_doors_sdk_sees_an_error_and_does_not_ask_again(
         assert status == 499
     assert len(upstream.requests) == 1, kind
     assert_cancelled(fleet, name, key, received, door=door, streamed=stream)
+
+
+def test_without_the_shared_store_a_worker_shows_and_cancels_its_own(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    upstream.always(STREAM.but(hang=3))
+    with RedisServer(tmp_path / "redis") as redis:
+        environment = {"REDIS_URL": redis.url}
+        with Running(tmp_path / "gateway", environment=environment) as gateway:
+            key = client_of(gateway, upstream)
+            with Caller(gateway) as caller:
+                caller.send(request(key, STREAMED))
+                _, headers = caller.head()
+                blocks = caller.blocks(headers)
+                assert next(blocks)
+                redis.stop()
+                told = gateway.admin("GET", "/requests/live").json
+                ids = [one["request_id"] for one in told["items"]]
+                assert (ids, told["complete"]) == ([headers["x-request-id"]], False)
+                unknown = cancel(gateway, "req_" + "0" * 24)
+                assert (unknown.status, unknown.error["code"]) == (503, "gateway_unavailable")
+                assert cancel(gateway, headers["x-request-id"]).status == 200
+                *_, last = blocks
+            assert CODE.encode() in last
+            ready = gateway.call("GET", "/health/ready").json
+            assert "degraded" in str(ready)

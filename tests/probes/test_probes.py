@@ -397,6 +397,19 @@ def test_whatever_hangs_the_test_goes_on(
     assert results(test)["image"] in ("ok", "failed")
 
 
+def test_a_probe_that_hangs_can_be_cancelled(gateway: Running, upstream: Upstream) -> None:
+    play(upstream, whole=Json(completion("OK"), hang=0))
+    client_id = client_of(gateway, upstream)
+    assert gateway.admin("POST", f"/clients/{client_id}/test").status == 202
+    upstream.wait(2)
+    live = gateway.admin("GET", "/requests/live").json["items"]
+    (call,) = [one for one in live if one["client_id"] == client_id]
+    assert gateway.admin("POST", f"/requests/{call['request_id']}/cancel").status == 200
+    test = ended(gateway, client_id)
+    assert details(test)["whole"] == "An administrator cancelled this call"
+    assert upstream.requests[1].hung_up.wait(2)
+
+
 def test_a_worker_that_ends_leaves_no_test_open(tmp_path: Path, upstream: Upstream) -> None:
     play(upstream, whole=Json(completion("OK"), hang=0))
     with Running(tmp_path) as gateway:
