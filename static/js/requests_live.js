@@ -56,6 +56,7 @@ function show({ calls, total, alone }) {
   const wanted = new Set(calls.map((call) => call.request_id));
   for (const [id, { row }] of rows) {
     if (!wanted.has(id)) {
+      leave(row);
       row.remove();
       rows.delete(id);
     }
@@ -75,6 +76,11 @@ function show({ calls, total, alone }) {
   const more = section.querySelector("[data-more]");
   more.hidden = total <= calls.length;
   more.textContent = `and ${numbers.format(total - calls.length)} younger ones`;
+}
+
+// Who stands on a button that goes stays where it was.
+function leave(row) {
+  if (row.contains(document.activeElement)) table.parentElement.focus({ preventScroll: true });
 }
 
 // Rows may move while somebody aims, so one press does not do.
@@ -111,6 +117,7 @@ async function cancel(row, button) {
 function end(row) {
   const button = row.querySelector("button");
   if (!button || button.disabled) return;
+  leave(row);
   button.disabled = true;
   label(row, "Ending …");
 }

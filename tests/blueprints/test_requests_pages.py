@@ -1,5 +1,7 @@
 """The pages of the request log: what is listed, and what is told of one request."""
 
+import html
+import json
 import re
 from decimal import Decimal
 from typing import Any
@@ -252,6 +254,20 @@ def test_hostile_words_are_only_text(signed_in: Browser, parts: Gateway, book: C
     for path in (LIST, f"{LIST}/req_1", f"{LIST}?model=%22%3E{SCRIPT}"):
         page = signed_in.get(path).text
         assert SCRIPT not in page and "&lt;script&gt;" in page
+
+
+def test_hostile_words_of_calls_under_way_are_only_text(signed_in: Browser, parts: Gateway) -> None:
+    class Call:
+        def told(self) -> dict[str, Any]:
+            return {"request_id": SCRIPT, "started_at": 0, "client_name": f"'\"{SCRIPT}"}
+
+        def cancel(self) -> None: ...
+
+    parts.in_flight.calls["one"] = Call()
+    page = signed_in.get(LIST).text
+    assert SCRIPT not in page
+    (told,) = re.findall("data-calls='([^']*)'", page)
+    assert json.loads(html.unescape(told))["calls"][0]["client_name"] == f"'\"{SCRIPT}"
 
 
 def test_a_request_that_is_not_there_is_a_page(signed_in: Browser) -> None:
