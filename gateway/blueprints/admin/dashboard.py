@@ -7,14 +7,12 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from gateway import overview
+from gateway.blueprints.admin.parts import SPANS, chosen_range, part
 from gateway.config import ROOT
 from gateway.context import current_gateway
 from gateway.store.client_book import ClientBook
 from gateway.store.first_run import CALL, DEMO
-from gateway.store.stats import RANGES, statistics
-
-DEFAULT_RANGE = "24h"
-SPANS = {"1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+from gateway.store.stats import statistics
 
 bp = Blueprint("dashboard", __name__)
 
@@ -46,24 +44,19 @@ def show_parts() -> ResponseReturnValue:
     return now() | figures(chosen_range())
 
 
-def chosen_range() -> str:
-    name = request.args.get("range", DEFAULT_RANGE)
-    return name if name in RANGES else DEFAULT_RANGE
-
-
 def now() -> dict[str, Any]:
     """Parts that are the same whatever time the page is about."""
     gateway = current_gateway
     standing = gateway.metrics.standing()
     return {
-        "banner": _part(
+        "banner": part(
             "admin/_banner.html",
             degraded=gateway.degraded(),
             standing=standing,
             workers=gateway.settings.server.workers,
         ),
-        "in-flight": _part("admin/_in_flight.html", standing=standing),
-        "recent": _part("admin/_requests.html", requests=overview.recent(gateway)),
+        "in-flight": part("admin/_in_flight.html", standing=standing),
+        "recent": part("admin/_requests.html", requests=overview.recent(gateway)),
     }
 
 
@@ -71,21 +64,15 @@ def figures(name: str) -> dict[str, Any]:
     """Parts that tell of one of RANGES."""
     found = statistics(current_gateway.engine, name)
     return {
-        "figures": _part(
+        "figures": part(
             "admin/_figures.html",
             totals=found.totals.told(),
             active_clients=found.active_clients,
             span=SPANS[name],
         ),
-        "shares": _part("admin/_shares.html", shares=overview.shares(found)),
+        "shares": part("admin/_shares.html", shares=overview.shares(found)),
         "series": overview.series(found),
     }
-
-
-def _part(template: str, **values: Any) -> str:
-    """Without what indents it: it is sent again and again."""
-    lines = render_template(template, **values).splitlines()
-    return "\n".join(line for one in lines if (line := one.strip()))
 
 
 def _version() -> str:

@@ -1,4 +1,4 @@
-"""The WebSocket of open pages: parts of the dashboard as they change."""
+"""The WebSocket of open pages: their parts as they change."""
 
 import time
 from collections.abc import Callable
@@ -8,11 +8,14 @@ from flask import Blueprint, current_app, g, request
 from gevent import Timeout
 from simple_websocket import Server  # type: ignore[import-untyped]
 
-from gateway.blueprints.admin import dashboard, same_origin, signed_in
+from gateway.blueprints.admin import client_parts, dashboard, same_origin, signed_in
+from gateway.blueprints.admin.parts import chosen_range
+from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
 from gateway.errors import Forbidden
 from gateway.extensions import sock
 from gateway.live import Parts, Read, Watch, text_frame
+from gateway.store.client_book import HIGHEST_ID
 
 SIGNED_OUT, GOING_AWAY = 4401, 1001
 PATIENCE = 2.0
@@ -33,18 +36,33 @@ def refuse_others_pages() -> None:
         raise Forbidden("Another site's page asked for this.", code="cross_site_request")
 
 
+@bp.before_request
+def know_the_page() -> None:
+    """While a wrong address can still be answered."""
+    g.client_id = whole_number("client", default=0, lowest=0, highest=HIGHEST_ID)
+
+
 @sock.route("/ws", bp=bp)  # type: ignore[untyped-decorator]
 def follow(ws: Server) -> None:
-    name = dashboard.chosen_range()
-    reads: dict[Any, Read] = {
-        "now": _outside(dashboard.now),
-        ("figures", name): _outside(lambda: dashboard.figures(name)),
-    }
+    reads = _reads(chosen_range(), g.client_id)
     lifetime = current_app.permanent_session_lifetime.total_seconds()
     with current_gateway.hub.watch(reads) as watch:
         code = _send_news(ws, watch, time.monotonic() + lifetime)
     if ws.connected:
         ws.close(code)
+
+
+def _reads(name: str, client_id: int) -> dict[Any, Read]:
+    """What a page looks at: the dashboard, or the page of a client."""
+    if client_id:
+        return {
+            ("client", client_id): _outside(lambda: client_parts.now(client_id)),
+            ("client", client_id, name): _outside(lambda: client_parts.figures(client_id, name)),
+        }
+    return {
+        "now": _outside(dashboard.now),
+        ("figures", name): _outside(lambda: dashboard.figures(name)),
+    }
 
 
 def _send_news(ws: Server, watch: Watch, until: float) -> int:

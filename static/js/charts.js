@@ -1,4 +1,4 @@
-// The dashboard's charts: drawn from what came with the page, and again as it changes.
+// A page's charts: drawn from what came with the page, and again as it changes.
 {
   const root = document.getElementById("charts");
   const numbers = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
