@@ -36,7 +36,7 @@ def receipt(request_id: str) -> Reply:
     row = _found(current_gateway, request_id)
     if row is None or row["client_id"] != client.id:
         raise NotFound(f"There is no call `{request_id[:40]}` of this client, or it has not ended")
-    return said(_receipt(row))
+    return said(receipt_of(row))
 
 
 @bp.get("/v1/usage")
@@ -61,7 +61,8 @@ def _found(gateway: Gateway, request_id: str) -> dict[str, Any] | None:
     return row
 
 
-def _receipt(row: dict[str, Any]) -> dict[str, Any]:
+def receipt_of(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the log as its client is told it."""
     told = {name: row[name] for name in LOG_COLUMNS if name not in _NOT_TOLD}
     empty: dict[str, list[Any]] = {name: row[name] or [] for name in _LISTS}
     began = datetime.fromtimestamp(row["started_at"] / 1000, UTC)

@@ -4,7 +4,7 @@
   const numbers = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
   const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
   const money = new Intl.NumberFormat(undefined, {
-    style: "currency", currency: "USD", maximumSignificantDigits: 4,
+    style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumSignificantDigits: 4,
   });
   const duration = (ms) =>
     ms < 1000 ? `${numbers.format(ms)} ms` : `${numbers.format(ms / 1000)} s`;

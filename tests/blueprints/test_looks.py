@@ -21,6 +21,8 @@ PAGES = (
     "clients/{client}",
     "requests",
     "requests/{request}",
+    "playground",
+    "playground?client={client}",
     "audit",
     "admins",
     "account",
