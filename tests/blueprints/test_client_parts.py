@@ -44,7 +44,9 @@ def test_figures_are_the_clients_own(signed_in: Browser, parts: Gateway, book: C
         assert [row[1:3] for row in table(page, "by-model")] == [["2", "1"]]
         assert len(table(page, "requests")) == 2 and "someone else" not in page
         assert 'href="/admin/requests/req_2"' in page and "req_3" not in page
-        assert re.search(rf'href="\?range={name}"[^>]*aria-current="true"', page)
+        assert re.search(
+            rf'href="/admin/clients/{shop.id}\?range={name}"[^>]*aria-current="true"', page
+        )
 
 
 def test_one_that_has_asked_nothing_says_so(signed_in: Browser) -> None:

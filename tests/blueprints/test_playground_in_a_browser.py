@@ -212,6 +212,21 @@ def test_tools_are_called_and_their_results_given_back(
     expect(results).to_have_count(0)
 
 
+def test_what_the_gateway_runs_is_told(person: Person, gateway: Running) -> None:
+    assert gateway.admin("PUT", "/tools", {"enabled": ["calculate"]}).status == 200
+    fields = {"tool_mode": "gateway", "server_tools": ["calculate"], "default_model": "demo"}
+    made = gateway.new_client(**fields)
+    person.go(f"playground?client={made['client']['id']}")
+    person.page.get_by_text("Tools", exact=True).click()
+    expect(person.page.locator("#own-tools")).to_have_text(
+        "The gateway runs these for it: calculate."
+    )
+    say(person.page, "Please calculate something")
+    complete(person.page, 1)
+    expect(person.page.locator("[data-told=ran]")).to_contain_text("calculate, ")
+    expect(person.page.locator("#results textarea")).to_have_count(0)
+
+
 def test_an_image_goes_along(person: Person, upstream: Upstream, client: int) -> None:
     upstream.always(Sse(chunks(["A pixel."])))
     person.go(f"playground?client={client}")
