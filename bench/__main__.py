@@ -13,6 +13,7 @@ from bench.stage import Row, Stage, tell
 
 MEASURES: dict[str, Callable[[Stage], Iterator[Row]]] = {
     "whole": cost.whole,
+    "limits": cost.limits,
     "stream": cost.stream,
     "translated": cost.translated,
     "paced": pace.paced,
@@ -22,7 +23,7 @@ MEASURES: dict[str, Callable[[Stage], Iterator[Row]]] = {
     "parts": cost.parts,
 }
 _UNASKED = "parts"
-_PROFILED = ("whole", "stream", "paced")
+_PROFILED = ("whole", "limits", "stream", "paced")
 _HEAD = ("measure", "gateway", "reference", "ratio", "bound", "")
 
 

@@ -17,6 +17,8 @@ from bench import process
 ROOT = Path(__file__).resolve().parent.parent
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
+# A budget needs a price. JSON is YAML, too.
+_PRICES = '{"prices": {"openai-compatible": {"*": {"input": "0.15", "output": "0.60"}}}}'
 _TOKEN = "bench-admin-token-of-more-than-32-characters"
 _PATIENCE = 30.0
 
@@ -146,7 +148,7 @@ class Gateway(Server):
         super().__init__(folder, "gateway", ["-c", config], environment)
         self._environment["PORT"] = str(self.port)
         folder.mkdir(parents=True, exist_ok=True)
-        settings.touch()
+        settings.write_text(_PRICES)
 
     def client(self, **fields: Any) -> str:
         """The key of a new client."""
