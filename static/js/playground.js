@@ -1,9 +1,10 @@
 // The playground: a conversation with a model, asked as one of the clients would ask.
+import { NEXT, PLACES } from "./next_step.js";
+import { Picture } from "./picture.js";
 import { asCurl, asPython } from "./snippets.js";
 import { eventsOf } from "./sse.js";
 import { Answer, Question, element, follow } from "./talk.js";
 
-const LARGEST_IMAGE = 4 << 20;
 const RECEIPT_TRIES = 40;
 const RECEIPT_EVERY = 250;
 const EXAMPLE = [{
@@ -21,42 +22,25 @@ const EXAMPLE = [{
     },
   },
 }];
-// By the code of an error: what to do next, and where.
-const NEXT = {
-  client_disabled: ["Enable it on its page.", "page"],
-  client_expired: ["Give it a later end in its settings.", "settings"],
-  rate_limit_exceeded: ["Wait, or look at its limits on its page.", "page"],
-  quota_exceeded: ["Its page shows what it has used; a quota can be raised in its settings.", "page"],
-  budget_exceeded: ["Its page shows what it has used; a budget can be raised in its settings.", "page"],
-  max_input_tokens_exceeded: ["Clear the conversation, or raise the limit in its settings.", "settings"],
-  model_not_found: ["Choose another model, or allow this one in its settings.", "settings"],
-  missing_required_parameter: ["Write the name of a model, or give the client a default one.", "settings"],
-  unpriced_model: ["Let it use models without a price in its settings, or choose another.", "settings"],
-  no_credentials: ["Give it the provider's key in its settings.", "settings"],
-  upstream_authentication_error: ["Give it a key that the provider takes, in its settings.", "settings"],
-  upstream_quota_exceeded: ["The account at the provider is empty: fill it up there.", "request"],
-  upstream_unreachable: ["Look at its base URL in its settings, and whether the provider is up.", "settings"],
-  stopped: ["Send it again, if you like.", null],
-  admin_role_required: ["Ask an admin for the role.", null],
-};
-const PLACES = { page: "The client's page", settings: "Its settings", request: "The request's page" };
-
 const root = document.getElementById("playground");
 const { playground: base, clients, requests, address, token } = root.dataset;
 const [client, model, system, temperature, mostTokens, tools, compose, message, talk, problem] = [
   "client", "model", "system", "temperature", "max_tokens", "tools", "compose", "message", "talk",
   "problem",
 ].map((id) => document.getElementById(id));
-const [send, stop, clear, results, told, image, picture, toolsProblem] = [
-  "send", "stop", "clear", "results", "told", "image", "picture", "tools-problem",
+const [send, stop, clear, results, told, toolsProblem] = [
+  "send", "stop", "clear", "results", "told", "tools-problem",
 ].map((id) => document.getElementById(id));
 
 const nothing = talk.firstElementChild;
+const picture = new Picture(document.getElementById("compose"), (wrong) => {
+  if (wrong) tell({ message: wrong }, {});
+  preview();
+});
 
 let facts = {};
 let spoken = []; // messages of the conversation so far
 let calls = []; // that wait for their results
-let attached = null; // an image, as data
 let running = null; // the AbortController of the call that runs
 
 // What the page knows of a client.
@@ -133,8 +117,8 @@ function said() {
     role: "tool", tool_call_id: field.dataset.call, content: field.value,
   }));
   const text = message.value;
-  if (!attached) return text.trim() ? [...answers, { role: "user", content: text }] : answers;
-  const parts = [{ type: "image_url", image_url: { url: attached } }];
+  if (!picture.data) return text.trim() ? [...answers, { role: "user", content: text }] : answers;
+  const parts = [{ type: "image_url", image_url: { url: picture.data } }];
   if (text.trim()) parts.unshift({ type: "text", text });
   return [...answers, { role: "user", content: parts }];
 }
@@ -176,7 +160,7 @@ async function ask() {
   const body = JSON.stringify(question(fresh));
   const asked = new Question(talk, fresh, new Map(calls.map(({ id, name }) => [id, name.data])));
   const answer = new Answer(talk);
-  const kept = { text: message.value, data: attached, fields: [...results.childNodes], waiting: calls };
+  const kept = { text: message.value, data: picture.data, fields: [...results.childNodes], waiting: calls };
   empty();
   busy(true);
   const call = { begun: performance.now(), first: null, requestId: null };
@@ -304,14 +288,15 @@ function busy(is) {
 function empty() {
   message.value = "";
   results.replaceChildren();
-  attach(null);
+  picture.take(null);
 }
 
+// What was sent in vain comes back, before what was written meanwhile.
 function restore({ text, data, fields, waiting }) {
-  message.value = text;
+  message.value = [text, message.value].filter(Boolean).join("\n");
   results.replaceChildren(...fields);
   calls = waiting;
-  attach(data);
+  picture.take(picture.data ?? data);
 }
 
 function forget() {
@@ -323,27 +308,6 @@ function forget() {
   told.textContent = "The conversation is cleared.";
   preview();
   message.focus();
-}
-
-// Images.
-
-function attach(data) {
-  attached = data;
-  picture.hidden = !data;
-  if (data) picture.querySelector("img").src = data;
-  else image.value = "";
-  preview();
-}
-
-function pick(file) {
-  if (!file?.type.startsWith("image/")) return;
-  if (file.size > LARGEST_IMAGE) {
-    image.value = "";
-    return tell({ message: `The image is larger than ${LARGEST_IMAGE >> 20} MB.` }, {});
-  }
-  const reader = new FileReader();
-  reader.addEventListener("load", () => attach(reader.result));
-  reader.readAsDataURL(file);
 }
 
 client.addEventListener("change", learn);
@@ -360,9 +324,6 @@ root.addEventListener("keydown", (event) => {
 });
 stop?.addEventListener("click", () => running?.abort());
 clear.addEventListener("click", forget);
-image.addEventListener("change", () => pick(image.files[0]));
-message.addEventListener("paste", (event) => pick(event.clipboardData.files[0]));
-document.getElementById("unpick").addEventListener("click", () => attach(null));
 document.getElementById("example").addEventListener("click", () => {
   tools.value = JSON.stringify(EXAMPLE, null, 2);
   checkTools();

@@ -54,6 +54,12 @@ def test_one_that_has_asked_nothing_says_so(signed_in: Browser) -> None:
     assert "It has asked nothing yet." in page and "It has no limits." in page
 
 
+def test_a_refused_deletion_leads_to_other_times(signed_in: Browser) -> None:
+    form = {"csrf_token": signed_in.token("/admin/clients/1"), "name": "Demo"}
+    page = signed_in.client.post("/admin/clients/1/delete", data=form)
+    assert page.status_code == 422 and 'href="/admin/clients/1?range=7d"' in page.text
+
+
 def test_its_parts_can_be_asked_for(signed_in: Browser, book: ClientBook) -> None:
     found = signed_in.get("/admin/clients/1/parts?range=1h").json
     assert found is not None and set(found) == PARTS

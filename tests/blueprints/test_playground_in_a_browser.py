@@ -21,6 +21,11 @@ from tests.upstream import Received, Sse, Upstream, chunks
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGD4DwABBAEAX+XDSwAAAABJRU5ErkJggg=="
 )
+PASTE = """(field, bytes) => {
+  const clipboard = new DataTransfer();
+  clipboard.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
+  field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: clipboard, bubbles: true }));
+}"""
 AWAY = {"provider_base_url": "http://127.0.0.1:9/v1", "provider_api_key": "theirs"}
 SECONDS = 1000 * PATIENCE
 expect.set_options(timeout=SECONDS)
@@ -153,10 +158,11 @@ def test_stop_before_anything_was_said_gives_the_message_back(
     person.go(f"playground?client={client}")
     say(person.page, "Count")
     (received,) = asked(upstream, 1)
+    person.page.get_by_label("Message").fill("and go on")
     person.page.keyboard.press("Escape")
     assert received.hung_up.wait(PATIENCE)
     expect(person.page.get_by_role("alert")).to_contain_text("Stopped before anything was said.")
-    expect(person.page.get_by_label("Message")).to_have_value("Count")
+    expect(person.page.get_by_label("Message")).to_have_value("Count\nand go on")
 
 
 def test_reasoning_is_folded(person: Person, upstream: Upstream, client: int) -> None:
@@ -240,6 +246,14 @@ def test_an_image_goes_along(person: Person, upstream: Upstream, client: int) ->
     assert text == {"type": "text", "text": "What is it?"}
     assert shown["image_url"]["url"].startswith("data:image/png;base64,iVBORw0KGgo")
     expect(person.page.locator(".asked img")).to_be_visible()
+    expect(person.page.locator("#picture")).to_be_hidden()
+    person.page.get_by_label("Message").evaluate(PASTE, list(PIXEL))
+    expect(person.page.locator("#picture img")).to_be_visible()
+    person.press("Take the image away")
+    expect(person.page.locator("#picture")).to_be_hidden()
+    large = FilePayload(name="large.png", mimeType="image/png", buffer=bytes(5 << 20))
+    person.page.get_by_label("Image").set_input_files(large)
+    expect(person.page.get_by_role("alert")).to_contain_text("The image is larger than 4 MB.")
     expect(person.page.locator("#picture")).to_be_hidden()
 
 
