@@ -254,11 +254,11 @@ function resultField({ id, name }) {
 
 function tell(error, { requestId }) {
   const unreachable = error instanceof TypeError; // what fetch says of a network
-  const words = unreachable ? "The gateway cannot be reached, or broke off." : error.message;
+  const words = unreachable ? "The gateway cannot be reached, or broke off" : error.message;
   const [next, place] = NEXT[error.code] ?? (requestId ? ["", "request"] : ["Try again.", null]);
   problem.replaceChildren();
   if (error.code) problem.append(element("strong", error.code), " ");
-  problem.append(element("bdi", words), ` ${next} `);
+  problem.append(element("bdi", words.replace(/[^.!?]$/, "$&.")), ` ${next} `);
   if (place && place !== "request") problem.append(link(place), " ");
   const logged = link("request", requestId);
   logged.hidden = true;

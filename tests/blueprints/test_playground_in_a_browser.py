@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import FilePayload, Page, expect
 
 from tests.blueprints.person import Person
+from tests.blueprints.test_looks import SIZES, THEMES
 from tests.failure.calls import client_of
 from tests.running import PATIENCE, Running
 from tests.upstream import Received, Sse, Upstream, chunks
@@ -356,6 +358,30 @@ def test_a_viewer_reads_and_cannot_send(chrome: Chromium, person: Person, gatewa
     expect(viewer.locator("#as-curl")).to_contain_text("Hello from a viewer")
     expect(viewer.get_by_text("Nothing was asked yet.")).to_be_visible()
     context.close()
+
+
+def test_a_full_page_looks_right(person: Person, upstream: Upstream, client: int) -> None:
+    page, long = person.page, "x" * 300
+    stream = chunks([f"{long} said"], tool_calls=[(long[:60], {"a": long})])
+    thought = [{"index": 0, "delta": {"reasoning_content": f"{long} thought"}}]
+    stream.insert(1, {**stream[1], "choices": thought})
+    upstream.always(Sse(stream))
+    person.go(f"playground?client={client}")
+    page.get_by_label("Model", exact=True).fill(long[:200])
+    say(page, f"{long} asked")
+    complete(page, 1)
+    page.get_by_text("Reasoning", exact=True).click()
+    page.get_by_text("Tools", exact=True).click()
+    image = FilePayload(name="large.png", mimeType="image/png", buffer=bytes(5 << 20))
+    page.get_by_label("Image").set_input_files(image)
+    for theme in THEMES:
+        page.emulate_media(color_scheme=theme)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+        found = Axe().run(page).response["violations"]
+        grave = [one for one in found if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == []
 
 
 def test_hostile_words_are_only_text(person: Person, upstream: Upstream, client: int) -> None:

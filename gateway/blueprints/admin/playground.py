@@ -27,6 +27,7 @@ from gateway.store.log_pages import find_request
 
 DOOR = "playground"
 CLIENTS_OFFERED = 1000
+_LONGEST_REASON = 200
 
 bp = Blueprint("playground", __name__, url_prefix="/playground")
 calls = Blueprint("calls", __name__)
@@ -103,7 +104,9 @@ def _models(client: Client) -> tuple[list[str], str | None]:
     except GatewayError as error:
         aliases = (alias for alias in client.model_aliases if not alias.endswith("*"))
         default = [client.default_model] if client.default_model else []
-        return list(dict.fromkeys([*default, *client.allowed_models, *aliases])), error.message
+        return list(dict.fromkeys([*default, *client.allowed_models, *aliases])), error.message[
+            :_LONGEST_REASON
+        ]
 
 
 def _note(client: Client, request_id: str) -> None:
