@@ -44,7 +44,7 @@ def know_the_page() -> None:
 
 @sock.route("/ws", bp=bp)  # type: ignore[untyped-decorator]
 def follow(ws: Server) -> None:
-    reads = _reads(chosen_range(), g.client_id)
+    reads = _reads()
     lifetime = current_app.permanent_session_lifetime.total_seconds()
     with current_gateway.hub.watch(reads) as watch:
         code = _send_news(ws, watch, time.monotonic() + lifetime)
@@ -52,8 +52,9 @@ def follow(ws: Server) -> None:
         ws.close(code)
 
 
-def _reads(name: str, client_id: int) -> dict[Any, Read]:
+def _reads() -> dict[Any, Read]:
     """What a page looks at: the dashboard, or the page of a client."""
+    name, client_id = chosen_range(), g.client_id
     if client_id:
         return {
             ("client", client_id): _outside(lambda: client_parts.now(client_id)),
