@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
-from bench import cost, footprint, pace, profile
+from bench import cost, dashboards, footprint, pace, profile
 from bench.load import LoadFailed
 from bench.servers import NotServing
 from bench.stage import Row, Stage, tell
@@ -18,6 +18,7 @@ MEASURES: dict[str, Callable[[Stage], Iterator[Row]]] = {
     "translated": cost.translated,
     "paced": pace.paced,
     "crowd": pace.crowd,
+    "dashboards": dashboards.dashboards,
     "memory": footprint.memory,
     "start": footprint.start,
     "parts": cost.parts,

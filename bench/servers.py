@@ -19,6 +19,7 @@ CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
 # A budget needs a price. JSON is YAML, too.
 _PRICES = '{"prices": {"openai-compatible": {"*": {"input": "0.15", "output": "0.60"}}}}'
+PASSWORD = "of the bench's administrator"
 _TOKEN = "bench-admin-token-of-more-than-32-characters"
 _PATIENCE = 30.0
 
@@ -142,6 +143,7 @@ class Gateway(Server):
             "GATEWAY_CONFIG": str(settings),
             "GATEWAY_DATA_DIR": str(folder / "data"),
             "GATEWAY_ADMIN_TOKEN": _TOKEN,
+            "GATEWAY_ADMIN_PASSWORD": PASSWORD,
             "WEB_CONCURRENCY": "1",
             "BENCH_SAMPLES": str(folder / "samples.json"),
         }
