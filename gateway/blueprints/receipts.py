@@ -36,7 +36,7 @@ def receipt(request_id: str) -> Reply:
     row = _found(current_gateway, request_id)
     if row is None or row["client_id"] != client.id:
         raise NotFound(f"There is no call `{request_id[:40]}` of this client, or it has not ended")
-    return said(receipt_of(row))
+    return said(_receipt(row))
 
 
 @bp.get("/v1/usage")
@@ -61,8 +61,7 @@ def _found(gateway: Gateway, request_id: str) -> dict[str, Any] | None:
     return row
 
 
-def receipt_of(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of the log as its client is told it."""
+def _receipt(row: dict[str, Any]) -> dict[str, Any]:
     told = {name: row[name] for name in LOG_COLUMNS if name not in _NOT_TOLD}
     empty: dict[str, list[Any]] = {name: row[name] or [] for name in _LISTS}
     began = datetime.fromtimestamp(row["started_at"] / 1000, UTC)

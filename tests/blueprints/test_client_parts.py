@@ -104,7 +104,10 @@ def test_its_usage_tells_where_its_limits_stand(gateway: Running) -> None:
 def test_every_open_page_of_a_client_is_told_of_its_calls(gateway: Running) -> None:
     made = gateway.new_client(name="watched", model_aliases={"*": "demo"}, rate_limit_day=100)
     visitor = Visitor(gateway)
-    pages = [visitor.open(f"/admin/ws?range=1h&client={made['client']['id']}") for _ in range(4)]
+    pages = [
+        visitor.open(f"/admin/ws?page=client&range=1h&client={made['client']['id']}")
+        for _ in range(4)
+    ]
     for page in pages:
         page.read_until(lambda parts: set(parts) == PARTS)
         assert page.figure("requests") == "0"
@@ -119,7 +122,7 @@ def test_every_open_page_of_a_client_is_told_of_its_calls(gateway: Running) -> N
 
 def test_a_client_that_is_deleted_is_told_to_be(gateway: Running) -> None:
     client_id = gateway.new_client()["client"]["id"]
-    page = Visitor(gateway).open(f"/admin/ws?client={client_id}")
+    page = Visitor(gateway).open(f"/admin/ws?page=client&client={client_id}")
     page.read_until(lambda parts: set(parts) == PARTS)
     assert gateway.admin("DELETE", f"/clients/{client_id}").status == 204
     page.read_until(lambda parts: ">deleted<" in parts["state"])
@@ -128,7 +131,7 @@ def test_a_client_that_is_deleted_is_told_to_be(gateway: Running) -> None:
 
 @pytest.mark.parametrize("client_id", ["x", "-1", "99999999999", "1e3"])
 def test_what_is_no_client_is_refused(gateway: Running, client_id: str) -> None:
-    assert Visitor(gateway).refusal(f"{WS}?client={client_id}") == 422
+    assert Visitor(gateway).refusal(f"{WS}?page=client&client={client_id}") == 422
 
 
 def test_its_counters_move_without_a_reload(person: Person, gateway: Running) -> None:

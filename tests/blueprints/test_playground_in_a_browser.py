@@ -28,6 +28,7 @@ PASTE = """(field, bytes) => {
   clipboard.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
   field.dispatchEvent(new ClipboardEvent("paste", { clipboardData: clipboard, bubbles: true }));
 }"""
+SETTLED = "document.getAnimations().every((one) => one.playState !== 'running')"
 AWAY = {"provider_base_url": "http://127.0.0.1:9/v1", "provider_api_key": "theirs"}
 SECONDS = 1000 * PATIENCE
 expect.set_options(timeout=SECONDS)
@@ -379,6 +380,7 @@ def test_a_full_page_looks_right(person: Person, upstream: Upstream, client: int
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
             assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.wait_for_function(SETTLED)
         found = Axe().run(page).response["violations"]
         grave = [one for one in found if one["impact"] in ("serious", "critical")]
         assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == []

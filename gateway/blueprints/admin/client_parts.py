@@ -6,7 +6,7 @@ They are rendered for all who look, whatever their role.
 from typing import Any
 
 from gateway import overview
-from gateway.blueprints.admin.parts import SPANS, part
+from gateway.blueprints.admin.dashboard import SPANS, part
 from gateway.context import current_gateway
 from gateway.errors import NotFound
 from gateway.limits import standing

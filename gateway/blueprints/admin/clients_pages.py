@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import client_parts
 from gateway.blueprints.admin.client_form import GROUPS, SEALED, ClientForm
 from gateway.blueprints.admin.clients_api import MAX_BODY, client_book
-from gateway.blueprints.admin.parts import SPANS, chosen_range
+from gateway.blueprints.admin.dashboard import SPANS, chosen_range
 from gateway.blueprints.admin.provider_hints import provider_hints
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway

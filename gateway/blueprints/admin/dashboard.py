@@ -7,12 +7,14 @@ from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from gateway import overview
-from gateway.blueprints.admin.parts import SPANS, chosen_range, part
 from gateway.config import ROOT
 from gateway.context import current_gateway
 from gateway.store.client_book import ClientBook
 from gateway.store.first_run import CALL, DEMO
-from gateway.store.stats import statistics
+from gateway.store.stats import RANGES, statistics
+
+DEFAULT_RANGE = "24h"
+SPANS = {"1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 bp = Blueprint("dashboard", __name__)
 
@@ -44,6 +46,11 @@ def show_parts() -> ResponseReturnValue:
     return now() | figures(chosen_range())
 
 
+def chosen_range() -> str:
+    name = request.args.get("range", DEFAULT_RANGE)
+    return name if name in RANGES else DEFAULT_RANGE
+
+
 def now() -> dict[str, Any]:
     """Parts that are the same whatever time the page is about."""
     gateway = current_gateway
@@ -73,6 +80,12 @@ def figures(name: str) -> dict[str, Any]:
         "shares": part("admin/_shares.html", shares=overview.shares(found)),
         "series": overview.series(found),
     }
+
+
+def part(template: str, **values: Any) -> str:
+    """Without what indents it: it is sent again and again."""
+    lines = render_template(template, **values).splitlines()
+    return "\n".join(line for one in lines if (line := one.strip()))
 
 
 def _version() -> str:

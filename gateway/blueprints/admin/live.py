@@ -9,7 +9,6 @@ from gevent import Timeout
 from simple_websocket import Server  # type: ignore[import-untyped]
 
 from gateway.blueprints.admin import client_parts, dashboard, same_origin, signed_in
-from gateway.blueprints.admin.parts import chosen_range
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
 from gateway.errors import Forbidden
@@ -38,7 +37,7 @@ def refuse_others_pages() -> None:
 
 @bp.before_request
 def know_the_page() -> None:
-    """While a wrong address can still be answered."""
+    """While a wrong address can still be refused."""
     g.client_id = whole_number("client", default=0, lowest=0, highest=HIGHEST_ID)
 
 
@@ -53,9 +52,9 @@ def follow(ws: Server) -> None:
 
 
 def _reads() -> dict[Any, Read]:
-    """What a page looks at: the dashboard, or the page of a client."""
-    name, client_id = chosen_range(), g.client_id
-    if client_id:
+    """What the page that asks is made of: it says its own name, and what it is about."""
+    name, client_id = dashboard.chosen_range(), g.client_id
+    if request.args.get("page") == "client":
         return {
             ("client", client_id): _outside(lambda: client_parts.now(client_id)),
             ("client", client_id, name): _outside(lambda: client_parts.figures(client_id, name)),
