@@ -13,6 +13,8 @@ from gateway.blueprints.admin import (
     check_origin,
     check_write,
     clients_pages,
+    connect,
+    connection_pages,
     dashboard,
     live,
     playground,
@@ -71,6 +73,8 @@ def home() -> ResponseReturnValue:
 for part in (
     dashboard.bp,
     clients_pages.bp,
+    connection_pages.bp,
+    connect.bp,
     requests_pages.bp,
     playground.bp,
     audit_pages.bp,
