@@ -65,6 +65,7 @@ class Gateway:
     hub: Hub = field(init=False)
     in_flight: InFlight = field(init=False)
     _greenlets: list[Any] = field(default_factory=list)
+    _forgotten: int = 0
 
     def __post_init__(self) -> None:
         self.hub = Hub(self._mark)
@@ -115,11 +116,12 @@ class Gateway:
         self.shared.close()
         self.states.close()
 
-    def _mark(self) -> tuple[int, Standing, list[str]]:
+    def _mark(self) -> tuple[int, Standing, list[str], int]:
         """Differs from the last one when something has happened, in whichever worker."""
-        return last_id(self.engine), self.metrics.standing(), self.degraded()
+        return last_id(self.engine), self.metrics.standing(), self.degraded(), self._forgotten
 
     def _forget(self) -> None:
+        self._forgotten += 1
         self.clients.forget()
         self.toolbox.forget()
         self.hub.doubt()

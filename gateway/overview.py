@@ -1,4 +1,4 @@
-"""What the first page shows: how the gateway stands now, and what some time came to."""
+"""What pages show of some time: the latest requests, the columns of charts, the busiest."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +22,9 @@ class Share:
     provider: str | None = None
 
 
-def recent(gateway: Gateway) -> list[LoggedRequest]:
-    return latest_requests(gateway.engine, REQUESTS_SHOWN)
+def recent(gateway: Gateway, client_id: int | None = None) -> list[LoggedRequest]:
+    """Of everybody, or of one client."""
+    return latest_requests(gateway.engine, REQUESTS_SHOWN, client_id)
 
 
 def series(found: Statistics) -> dict[str, Any]:
@@ -47,20 +48,31 @@ def series(found: Statistics) -> dict[str, Any]:
 def shares(found: Statistics) -> dict[str, list[Share]]:
     """The busiest models, providers and clients."""
     whole = found.totals.count("requests")
-
-    def share(totals: Totals, name: str | None, **more: Any) -> Share:
-        return Share(name, totals.told(), totals.count("requests") / max(1, whole), **more)
-
     return {
-        "model": [
-            share(totals, model or None, provider=provider or None)
-            for provider, model, totals in found.by_model[:SHARES_SHOWN]
-        ],
+        "model": _models(found, whole),
         "provider": [
-            share(totals, provider or None) for provider, totals in found.by_provider[:SHARES_SHOWN]
+            _share(whole, totals, provider or None)
+            for provider, totals in found.by_provider[:SHARES_SHOWN]
         ],
         "client": [
-            share(totals, name, client_id=number)
+            _share(whole, totals, name, client_id=number)
             for number, name, totals in found.by_client[:SHARES_SHOWN]
         ],
     }
+
+
+def shares_of_client(found: Statistics) -> dict[str, list[Share]]:
+    """Its busiest models, which may be of more time than its totals: of whole hours."""
+    whole = sum(totals.count("requests") for _, _, totals in found.by_model)
+    return {"model": _models(found, whole)}
+
+
+def _models(found: Statistics, whole: int) -> list[Share]:
+    return [
+        _share(whole, totals, model or None, provider=provider or None)
+        for provider, model, totals in found.by_model[:SHARES_SHOWN]
+    ]
+
+
+def _share(whole: int, totals: Totals, name: str | None, **more: Any) -> Share:
+    return Share(name, totals.told(), totals.count("requests") / max(1, whole), **more)

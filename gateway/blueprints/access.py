@@ -25,8 +25,13 @@ def known_client(gateway: Gateway, environ: dict[str, Any]) -> Client:
 
 def admitted_body(exchange: Exchange, environ: dict[str, Any]) -> bytes:
     """Lets the caller in, counts the call, and gives its body. Raises GatewayError."""
+    return admitted_body_of(client_of_key(exchange.gateway, environ), exchange, environ)
+
+
+def admitted_body_of(client: Client, exchange: Exchange, environ: dict[str, Any]) -> bytes:
+    """The same of a client that is known already."""
     gateway = exchange.gateway
-    client = exchange.client = client_of_key(gateway, environ)
+    exchange.client = client
     check_standing(client)
     exchange.call = Call(client, gateway.shared)
     exchange.call.admit(body_size(environ))

@@ -21,13 +21,14 @@ _SHARED = ("/v1/models", "/v1/requests/", "/v1/usage")
 _STREAM_HEADERS = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 
 
-def reply(door: str, ask: Callable[[Exchange], ChatRequest]) -> "Reply":
+def reply(door: str, ask: Callable[[Exchange], ChatRequest], name: str | None = None) -> "Reply":
     """The answer to the current request, in the dialect of its door.
 
-    The head of a stream waits for the answer's first event.
+    `name`: what the log calls the door, if it is not one of a client's. The head of a stream waits
+    for the answer's first event.
     """
     environ = request.environ
-    exchange = Exchange(current_app.extensions["gateway"], door, _own_id(environ))
+    exchange = Exchange(current_app.extensions["gateway"], name or door, _own_id(environ))
     _watch(exchange, environ)
     blocks = answer(exchange, ask)
     try:

@@ -56,11 +56,16 @@ def record(
 
 
 def note(
-    engine: Engine, actor: str, action: str, subject: str, subject_id: int | None = None
+    engine: Engine,
+    actor: str,
+    action: str,
+    subject: str,
+    subject_id: int | None = None,
+    changes: Changes | None = None,
 ) -> None:
-    """An action that changes nothing here, in a transaction of its own."""
+    """An action that changes nothing of what is kept here, in a transaction of its own."""
     with database_answers(), Session(engine) as session, session.begin():
-        record(session, actor, action, subject, subject_id)
+        record(session, actor, action, subject, subject_id, changes)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:

@@ -62,6 +62,13 @@ class ClientPage:
         return max(1, -(-self.total // PAGE))
 
 
+def client_names(engine: Engine, limit: int) -> list[tuple[int, str]]:
+    """Ids and names, by name."""
+    wanted = select(ClientRow.id, ClientRow.name).order_by(ClientRow.name, ClientRow.id)
+    with database_answers(), engine.connect() as connection:
+        return [(number, name) for number, name in connection.execute(wanted.limit(limit))]
+
+
 def state_of(row: ClientRow) -> str:
     if not row.is_active:
         return "disabled"

@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS notes (
 );
 """
 _READ = "SELECT sheet FROM sheets WHERE owner = ?"
+_READ_ALL = "SELECT owner, sheet FROM sheets WHERE owner IN (SELECT value FROM json_each(?))"
 _WRITE = "REPLACE INTO sheets VALUES (?, ?, ?)"
 _HOLD = "INSERT INTO holds VALUES (?, ?, ?, ?)"
 _UNHOLD = "DELETE FROM holds WHERE holder = ? AND number = ?"
@@ -159,6 +160,20 @@ class SqliteCounters:
         with _told():
             sheet = self._sheet(owner)
         return counters.look(sheet, limits, time.time() if now is None else now)
+
+    def look_all(
+        self, asked: Sequence[tuple[int, Sequence[Limit]]], now: float | None = None
+    ) -> list[Taken]:
+        if self._ended:
+            self._settle_all(now)
+        owners = orjson.dumps([owner for owner, _ in asked]).decode()
+        with _told():
+            sheets = dict(self._execute(_READ_ALL, (owners,)).fetchall())
+        moment = time.time() if now is None else now
+        return [
+            counters.look(orjson.loads(sheets.get(owner, b"{}")), limits, moment)
+            for owner, limits in asked
+        ]
 
     def beat(self, now: float | None = None) -> None:
         def work() -> None:

@@ -260,6 +260,19 @@ class RedisCounters:
         sheet = _read(limits, cast(list[bytes | None], found))
         return counters.look(sheet, limits, time.time() if now is None else now)
 
+    def look_all(
+        self, asked: Sequence[tuple[int, Sequence[Limit]]], now: float | None = None
+    ) -> list[Taken]:
+        with self._answers(), self._redis.pipeline(transaction=False) as pipeline:
+            for owner, limits in asked:
+                pipeline.hmget(_sheet(owner), [limit.name for limit in limits])
+            found = pipeline.execute()
+        moment = time.time() if now is None else now
+        return [
+            counters.look(_read(limits, values), limits, moment)
+            for (_, limits), values in zip(asked, found, strict=True)
+        ]
+
     def beat(self, now: float | None = None) -> None:
         now = time.time() if now is None else now
         doubtful, self._doubtful = self._doubtful, []

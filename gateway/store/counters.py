@@ -130,6 +130,11 @@ class Counters(Protocol):
     def look(self, owner: int, limits: Sequence[Limit], now: float | None = None) -> Taken:
         """Where the limits stand, and which of them has no room."""
 
+    def look_all(
+        self, asked: Sequence[tuple[int, Sequence[Limit]]], now: float | None = None
+    ) -> list[Taken]:
+        """The same of many owners, in one read."""
+
     def beat(self, now: float | None = None) -> None:
         """Says that this holder lives."""
 
@@ -369,6 +374,11 @@ class MemoryCounters:
 
     def look(self, owner: int, limits: Sequence[Limit], now: float | None = None) -> Taken:
         return look(self._sheets.get(owner, {}), limits, time.time() if now is None else now)
+
+    def look_all(
+        self, asked: Sequence[tuple[int, Sequence[Limit]]], now: float | None = None
+    ) -> list[Taken]:
+        return [self.look(owner, limits, now) for owner, limits in asked]
 
     def beat(self, now: float | None = None) -> None:
         self._beats[self.holder] = time.time() if now is None else now

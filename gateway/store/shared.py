@@ -100,6 +100,15 @@ class Shared:
                 self._degrade(error)
         return self._local.look(owner, limits)
 
+    def look_all(self, asked: Sequence[tuple[int, Sequence[Limit]]]) -> list[Taken]:
+        """The same of many owners, in one read."""
+        if self._is_worth_a_try():
+            try:
+                return self._store.look_all(asked)
+            except StoreAway as error:
+                self._degrade(error)
+        return self._local.look_all(asked)
+
     def bump(self) -> None:
         """Tells every worker that a client has changed.
 

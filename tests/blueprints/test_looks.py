@@ -25,6 +25,8 @@ PAGES = (
     "clients/{client}",
     "requests",
     "requests/{request}",
+    "playground",
+    "playground?client={client}",
     "audit",
     "admins",
     "account",

@@ -13,6 +13,7 @@ from tests.blueprints.browser import LOGIN, LOGOUT, PASSWORD
 from tests.running import PATIENCE, Running
 
 WITH_PASSWORD = {"GATEWAY_ADMIN_PASSWORD": PASSWORD}
+WS = "/admin/ws"
 
 
 class Visitor:
@@ -37,9 +38,9 @@ class Visitor:
     def open(self, path: str = "/admin/ws?range=1h", **headers: str) -> "OpenPage":
         return OpenPage(self.gateway, path, {"Cookie": self.cookie, **headers})
 
-    def refusal(self, **headers: str) -> int:
+    def refusal(self, path: str = WS, **headers: str) -> int:
         """The status that answers an upgrade; 101 is none."""
-        return refusal(self.gateway, {"Cookie": self.cookie, **headers})
+        return refusal(self.gateway, {"Cookie": self.cookie, **headers}, path)
 
     def _token(self, path: str) -> str:
         page = self.session.get(self.gateway.origin + path).text
@@ -95,11 +96,11 @@ class OpenPage:
         return [value for value in self.parts.values() if isinstance(value, str)]
 
 
-def refusal(gateway: Running, headers: dict[str, str]) -> int:
+def refusal(gateway: Running, headers: dict[str, str], path: str = WS) -> int:
     asked = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
-    return gateway.call("GET", "/admin/ws", headers=asked | headers).status
+    return gateway.call("GET", path, headers=asked | headers).status

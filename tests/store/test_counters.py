@@ -124,6 +124,17 @@ class TestALimit:
         assert take(counters, limits, NOON, owner=11).refused is None
         assert take(counters, limits, NOON, owner=1).refused is not None
 
+    def test_stands_in_one_read_of_many_where_it_stands_alone(self, counters: Counters) -> None:
+        one, other = limit(5), limit(3, DAY)
+        for _ in range(2):
+            take(counters, [one, other], NOON)
+        take(counters, [other], NOON, owner=8)
+        asked = [(OWNER, [one, other]), (8, [one, other]), (9, [one]), (OWNER, [other])]
+        found = counters.look_all(asked, NOON)
+        assert found == [counters.look(owner, limits, NOON) for owner, limits in asked]
+        assert [state.used for taken in found for state in taken.states] == [2, 2, 0, 1, 0, 2]
+        assert counters.look_all([], NOON) == []
+
     def test_can_be_given_back(self, counters: Counters) -> None:
         one = limit(1)
         assert taken(counters, [one], NOON)

@@ -275,6 +275,7 @@ def test_no_query_scans_a_table(engine: Engine, ledger: Ledger, plans: list[str]
         statistics(engine, name, client_id=1, moment=NOON)
     usage_of(engine, 1, NOON)
     latest_requests(engine, 20)
+    latest_requests(engine, 20, client_id=1)
     find_request(engine, "r1")
     for equal in (
         {},

@@ -6,12 +6,14 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
+from gateway.blueprints.admin import client_parts
 from gateway.blueprints.admin.client_form import GROUPS, SEALED, ClientForm
 from gateway.blueprints.admin.clients_api import MAX_BODY, client_book
+from gateway.blueprints.admin.dashboard import SPANS, chosen_range
 from gateway.blueprints.admin.provider_hints import provider_hints
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
-from gateway.limits import standing
+from gateway.limits import standings
 from gateway.store.client_book import HIGHEST_ID, LONGEST_GRACE, describe
 from gateway.store.client_fields import ClientFields, InvalidFields
 from gateway.store.client_list import SORTS, STATES, ClientSearch, state_of
@@ -41,7 +43,8 @@ def allow_long_texts() -> None:
 def index() -> ResponseReturnValue:
     search = _search()
     page = search.find(current_gateway.engine)
-    lines = [(row, describe(row), state_of(row), _uses(row)) for row in page.rows]
+    uses = standings(page.rows, current_gateway.shared)
+    lines = [(row, describe(row), state_of(row), uses.get(row.id)) for row in page.rows]
     return render_template(
         "admin/clients.html", search=search, page=page, lines=lines, states=STATES
     )
@@ -51,6 +54,12 @@ def index() -> ResponseReturnValue:
 def show(client_id: int) -> ResponseReturnValue:
     row = client_book().get(client_id)
     return _page(row, new_key=_take_new_key(row))
+
+
+@bp.get("/<int:client_id>/parts")
+def show_parts(client_id: int) -> ResponseReturnValue:
+    """The parts that change, for a browser that cannot have them sent."""
+    return client_parts.now(client_id) | client_parts.figures(client_id, chosen_range())
 
 
 @bp.get("/new")
@@ -136,12 +145,14 @@ def _search() -> ClientSearch:
 
 
 def _page(row: ClientRow, new_key: str | None = None, problem: str | None = None) -> str:
+    name = chosen_range()
     return render_template(
         "admin/client.html",
         row=row,
         client=describe(row),
-        state=state_of(row),
-        uses=_uses(row),
+        spans=SPANS,
+        range=name,
+        parts=client_parts.now_of(row) | client_parts.figures(row.id, name),
         older_keys=[key for key in row.keys if key.expires_at is not None],
         graces=GRACES,
         new_key=new_key,
@@ -162,10 +173,6 @@ def _form(form: ClientForm, row: ClientRow | None = None, *, copied: bool = Fals
 
 def _values(row: ClientRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ClientFields.model_fields if hasattr(row, name)}
-
-
-def _uses(row: ClientRow) -> list[dict[str, Any]]:
-    return standing(row, current_gateway.shared)
 
 
 # A provider's key that was typed into a form with a mistake elsewhere goes back sealed.

@@ -1,4 +1,4 @@
-"""The WebSocket of open pages: parts of the dashboard as they change."""
+"""The WebSocket of open pages: their parts as they change."""
 
 import time
 from collections.abc import Callable
@@ -8,11 +8,19 @@ from flask import Blueprint, current_app, g, request
 from gevent import Timeout
 from simple_websocket import Server  # type: ignore[import-untyped]
 
-from gateway.blueprints.admin import dashboard, requests_live, same_origin, signed_in
+from gateway.blueprints.admin import (
+    client_parts,
+    dashboard,
+    requests_live,
+    same_origin,
+    signed_in,
+)
+from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
 from gateway.errors import Forbidden
 from gateway.extensions import sock
 from gateway.live import Often, Parts, Read, Watch, text_frame
+from gateway.store.client_book import HIGHEST_ID
 
 SIGNED_OUT, GOING_AWAY = 4401, 1001
 PATIENCE = 2.0
@@ -33,6 +41,12 @@ def refuse_others_pages() -> None:
         raise Forbidden("Another site's page asked for this.", code="cross_site_request")
 
 
+@bp.before_request
+def know_the_page() -> None:
+    """While a wrong address can still be refused."""
+    g.client_id = whole_number("client", default=0, lowest=0, highest=HIGHEST_ID)
+
+
 @sock.route("/ws", bp=bp)  # type: ignore[untyped-decorator]
 def follow(ws: Server) -> None:
     reads = _reads()
@@ -44,13 +58,18 @@ def follow(ws: Server) -> None:
 
 
 def _reads() -> dict[Any, Read | Often]:
-    """What the page that asks is made of: it says its own name, and the dashboard its range."""
-    if request.args.get("page") == "requests":
+    """What the page that asks is made of: it says its own name, and what it is about."""
+    page, name, client_id = request.args.get("page"), dashboard.chosen_range(), g.client_id
+    if page == "requests":
         reads: dict[Any, Read | Often] = {"calls": Often(_outside(requests_live.calls))}
         if wanted := requests_live.newest():
             reads[wanted[0]] = _outside(wanted[1])
         return reads
-    name = dashboard.chosen_range()
+    if page == "client":
+        return {
+            ("client", client_id): _outside(lambda: client_parts.now(client_id)),
+            ("client", client_id, name): _outside(lambda: client_parts.figures(client_id, name)),
+        }
     return {
         "now": _outside(dashboard.now),
         ("figures", name): _outside(lambda: dashboard.figures(name)),

@@ -6,6 +6,7 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin.query import moment, one_of, only
 from gateway.blueprints.admin.table import csv_answer
 from gateway.context import current_gateway
+from gateway.limits import standing
 from gateway.store.client_book import ClientBook
 from gateway.store.stats import RANGES, USE_COLUMNS, hourly_use, statistics
 
@@ -28,7 +29,8 @@ def show_usage(client_id: int) -> ResponseReturnValue:
     row = book.get(client_id)
     told = statistics(gateway.engine, name, client_id=client_id).told()
     del told["by_client"]
-    return {"range": name, "client_id": row.id, "client_name": row.name, **told}
+    limits = standing(row, gateway.shared)
+    return {"range": name, "client_id": row.id, "client_name": row.name, "limits": limits, **told}
 
 
 @bp.get("/usage.csv")

@@ -1,10 +1,10 @@
-// The dashboard's charts: drawn from what came with the page, and again as it changes.
+// A page's charts: drawn from what came with the page, and again as it changes.
 {
   const root = document.getElementById("charts");
   const numbers = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
   const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
   const money = new Intl.NumberFormat(undefined, {
-    style: "currency", currency: "USD", maximumSignificantDigits: 4,
+    style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumSignificantDigits: 4,
   });
   const duration = (ms) =>
     ms < 1000 ? `${numbers.format(ms)} ms` : `${numbers.format(ms / 1000)} s`;
