@@ -15,6 +15,7 @@ from gateway.blueprints.admin import (
     clients_pages,
     dashboard,
     live,
+    oidc,
     requests_pages,
     session,
     set_up,
@@ -78,7 +79,7 @@ for part in (
     words.bp,
 ):
     inside.register_blueprint(part)
-for part in (session.bp, set_up.bp, inside):
+for part in (session.bp, oidc.bp, set_up.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")
 
 
