@@ -1,17 +1,12 @@
 """Every page: whole on a phone and on a wide screen, and nothing that axe calls serious."""
 
-from typing import Literal
-
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
 
+from tests.blueprints.looks import looks_right
 from tests.blueprints.person import Person
 from tests.failure.caller import QUESTION
 from tests.running import Running
 
-SIZES = ((360, 780), (1600, 1000))
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PAGES = (
     "dashboard",
     "clients",
@@ -25,6 +20,7 @@ PAGES = (
     "admins",
     "account",
     "nothing",
+    "../docs",
 )
 """Below /admin/. `{client}` has a long name, and has made the request `{request}`."""
 
@@ -39,14 +35,5 @@ def addresses(gateway: Running) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_looks_right(person: Person, name: str, addresses: dict[str, str]) -> None:
-    page, person.bears_refusals = person.page, name == "nothing"
-    for theme in THEMES:
-        page.emulate_media(color_scheme=theme)
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            person.go(name.format(**addresses))
-            expect(page.get_by_role("heading", level=1)).to_be_visible()
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-        found = Axe().run(page).response["violations"]
-        grave = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == []
+    person.bears_refusals = name == "nothing"
+    looks_right(person.page, f"{person.gateway.origin}/admin/{name.format(**addresses)}")
