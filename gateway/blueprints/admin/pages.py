@@ -28,7 +28,6 @@ from gateway.extensions import csrf
 from gateway.store.admins import Admin
 
 bp = Blueprint("pages", __name__)
-bp.before_request(csrf.protect)
 
 bp.add_app_template_global(navigation)
 bp.add_app_template_filter("{:,}".format, "grouped")
@@ -61,6 +60,11 @@ def _check(admin: Admin) -> None:
         check_origin()
     else:
         check_write(admin)
+
+
+# Who may not come in hears that first.
+for part in (session.bp, set_up.bp, inside):
+    part.before_request(csrf.protect)
 
 
 @inside.get("")

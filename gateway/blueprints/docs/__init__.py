@@ -14,21 +14,29 @@ from gateway.context import current_gateway
 bp = Blueprint("docs", __name__)
 
 
+@bp.before_request
+def guard() -> ResponseReturnValue | None:
+    """People are sent to the sign-in, programs are told that they need a token."""
+    if request.endpoint == "docs.show":
+        g.admin = signed_in()
+        if g.admin is None and not _is_public():
+            return redirect(url_for("pages.session.login_page", next=url_for("docs.show")))
+    elif not _is_public():
+        guard_api()
+    return None
+
+
 @bp.get("/openapi.json")
 def openapi() -> ResponseReturnValue:
     """OpenAPI 3.1 of all that programs may ask for."""
-    if not _is_public():
-        guard_api()
     return Response(orjson.dumps(_document()), content_type="application/json")
 
 
 @bp.get("/docs")
 def show() -> ResponseReturnValue:
-    g.admin = signed_in()
-    if g.admin is None and not _is_public():
-        return redirect(url_for("pages.session.login_page", next=url_for("docs.show")))
-    chapters, shapes = page.chapters(_document(), request.host_url.rstrip("/")), page.shapes
-    return render_template("docs/show.html", chapters=chapters, shapes=shapes(_document()))
+    told = _document()
+    chapters = page.chapters(told, request.host_url.rstrip("/"))
+    return render_template("docs/show.html", chapters=chapters, shapes=page.shapes(told))
 
 
 @bp.after_request
