@@ -96,6 +96,21 @@ def test_the_table_names_no_view_that_is_not_there(app: Flask) -> None:
     assert OPERATIONS.keys() <= app.view_functions.keys()
 
 
+def test_a_view_that_the_table_does_not_know_is_there_by_its_docstring(app: Flask) -> None:
+    def show_things(thing_id: int) -> str:
+        """The things of a day.
+
+        There are many.
+        """
+        return ""
+
+    app.add_url_rule("/admin/api/things/<int:thing_id>", "admin_api.things.show", show_things)
+    told = document(app)["paths"]["/admin/api/things/{thing_id}"]["get"]
+    assert (told["summary"], told["description"]) == ("The things of a day", "There are many.")
+    assert told["parameters"][0]["schema"]["type"] == "integer"
+    assert {"200", "401", "403", "404"} <= told["responses"].keys()
+
+
 def test_each_operation_has_a_name_of_its_own_and_says_what_it_is(told: dict[str, Any]) -> None:
     every = list(operations(told))
     assert len({one["operationId"] for _, _, one in every}) == len(every)

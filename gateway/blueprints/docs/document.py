@@ -1,5 +1,6 @@
 """The OpenAPI document: one operation for each method of each route, pages left out."""
 
+import inspect
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -113,11 +114,12 @@ def _operations(app: Flask, rule: Rule) -> Iterator[tuple[str, Operation]]:
 
 def _undescribed(app: Flask, endpoint: str) -> Operation:
     """What its docstring says, where the table has nothing to say."""
-    told = (app.view_functions[endpoint].__doc__ or "").strip()
-    summary, _, rest = told.partition("\n\n")
+    told = inspect.getdoc(app.view_functions[endpoint]) or ""
+    summary, rest = (" ".join(part.split()) for part in told.partition("\n\n")[::2])
     name = endpoint.rpartition(".")[2].replace("_", " ").capitalize()
-    summary = " ".join(summary.split())
-    return Operation(summary or name, rest, answers={200: {JSON: {}}, 201: {JSON: {}}, 204: {}})
+    return Operation(
+        summary.removesuffix(".") or name, rest, answers={200: {JSON: {}}, 201: {JSON: {}}, 204: {}}
+    )
 
 
 def _told(rule: Rule, area: Area, method: str, path: str, operation: Operation) -> dict[str, Any]:
