@@ -5,6 +5,7 @@ import pytest
 from tests.blueprints.looks import looks_right
 from tests.blueprints.person import Person
 from tests.failure.caller import QUESTION
+from tests.probes.scripted import outcome
 from tests.running import Running
 
 PAGES = (
@@ -22,7 +23,7 @@ PAGES = (
     "nothing",
     "../docs",
 )
-"""Below /admin/. `{client}` has a long name, and has made the request `{request}`."""
+"""Below /admin/. `{client}` has a long name, is tested, and has made the request `{request}`."""
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,7 @@ def addresses(gateway: Running) -> dict[str, str]:
     key = gateway.client(name="x" * 70 + " y", model_aliases={"*": "demo"})
     request_id = gateway.chat(key, QUESTION).headers["x-request-id"]
     (row,) = gateway.rows(1, request_id=request_id)
+    outcome(gateway, row["client_id"], {"model": "x"})
     return {"request": request_id, "client": str(row["client_id"])}
 
 

@@ -13,6 +13,8 @@ from gateway.blueprints.admin import (
     check_origin,
     check_write,
     clients_pages,
+    connect,
+    connection_pages,
     dashboard,
     live,
     oidc,
@@ -75,6 +77,8 @@ def home() -> ResponseReturnValue:
 for part in (
     dashboard.bp,
     clients_pages.bp,
+    connection_pages.bp,
+    connect.bp,
     requests_pages.bp,
     audit_pages.bp,
     admins_pages.bp,
