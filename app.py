@@ -83,8 +83,10 @@ class Door:
 class AdminSessions(SecureCookieSessionInterface):
     """Sessions for the admin's paths alone: the doors know no cookies."""
 
+    PATHS = ("/admin", "/docs", "/openapi.json")
+
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        if request.path.startswith("/admin"):
+        if request.path.startswith(self.PATHS):
             return super().open_session(app, request)
         return None
 

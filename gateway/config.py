@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -184,6 +185,40 @@ def _existing_files(values: list[str]) -> list[str]:
     return values
 
 
+def _issuer(value: str | None) -> str | None:
+    """Who can change what comes from there can sign in as anybody."""
+    if value is None:
+        return None
+    plain = _HTTP_URL.fullmatch(value) and "@" not in value
+    if not plain or not (value.startswith("https://") or _LOOPBACK_URL.match(value)):
+        raise ValueError("an https:// address (http:// on this machine alone)")
+    return value
+
+
+def _origin(value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"https?://[^\s/?#@]+/?", value):
+        raise ValueError("an http:// or https:// address without a path")
+    return value and value.rstrip("/")
+
+
+def _emails(values: list[str]) -> list[str]:
+    for value in values:
+        if not _EMAIL.fullmatch(value):
+            raise ValueError("a list of e-mail addresses")
+    return [value.lower() for value in values]
+
+
+def _domains(values: list[str]) -> list[str]:
+    for value in values:
+        if not _DOMAIN.fullmatch(value):
+            raise ValueError("a list of domains such as example.com")
+    return [value.lower() for value in values]
+
+
+_LOOPBACK_URL = re.compile(r"http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/|$)", re.I)
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.I | re.A)
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\U0010ffff]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)*", re.I | re.A)
+
 HttpUrl = Annotated[str | None, AfterValidator(_http_url)]
 Timeout = Annotated[float, Field(gt=0, le=3600)]
 Limit = Annotated[int | None, Field(ge=1, le=10**15)]
@@ -286,6 +321,75 @@ class Admin(Section):
     )
     test_timeout: Timeout = Field(
         default=30.0, description="seconds that each probe of a connection test may take"
+    )
+
+
+class Oidc(Section):
+    """Who may come in by an OpenID Connect provider, and as what."""
+
+    issuer: Annotated[str | None, AfterValidator(_issuer)] = Field(
+        default=None, description="the provider's address, as it calls itself; null is off"
+    )
+    client_id: str | None = Field(
+        default=None, description="what the gateway is called there; goes with issuer"
+    )
+    client_secret: SecretStr | None = Field(
+        default=None, description="the gateway's secret there; goes with issuer"
+    )
+    name: str | None = Field(
+        default=None,
+        description="what the button calls the provider; null is the issuer's host",
+    )
+    public_url: Annotated[str | None, AfterValidator(_origin)] = Field(
+        default=None,
+        description="the gateway's address as browsers know it; null is as they ask for it",
+    )
+    allowed_domains: Annotated[list[str], AfterValidator(_domains)] = Field(
+        default=[], description="domains whose e-mail addresses come in, as viewers"
+    )
+    allowed_emails: Annotated[list[str], AfterValidator(_emails)] = Field(
+        default=[], description="e-mail addresses that come in, as viewers"
+    )
+    admins: Annotated[list[str], AfterValidator(_emails)] = Field(
+        default=[], description="e-mail addresses that come in with the role admin"
+    )
+
+    @field_validator("client_id", "client_secret")
+    @classmethod
+    def _with_an_issuer(cls, value: Any, info: ValidationInfo) -> Any:
+        if "issuer" in info.data and (value is None) != (info.data["issuer"] is None):
+            raise ValueError(f"a {info.field_name} with an issuer, or neither,")
+        return value
+
+    @field_validator("admins")
+    @classmethod
+    def _somebody_may_come(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        listed = value or info.data.get("allowed_domains") or info.data.get("allowed_emails")
+        if info.data.get("issuer") and not listed:
+            raise ValueError(
+                "somebody who may come in (here, in allowed_domains or in allowed_emails)"
+            )
+        return value
+
+    @property
+    def button(self) -> str | None:
+        """What the sign-in page calls the provider; None if there is none."""
+        return self.issuer and (self.name or urlsplit(self.issuer).hostname)
+
+    def role_of(self, email: str) -> str | None:
+        """The role of who has this address; None for who may not come in."""
+        if self.issuer is None or not _EMAIL.fullmatch(email):
+            return None
+        email = email.lower()
+        if email in self.admins:
+            return "admin"
+        listed = email in self.allowed_emails or email.partition("@")[2] in self.allowed_domains
+        return "viewer" if listed else None
+
+
+class Docs(Section):
+    public: bool = Field(
+        default=False, description="whether /docs and /openapi.json need no sign-in"
     )
 
 
@@ -608,6 +712,8 @@ class Settings(Section):
     redis: Redis = Field(default=Redis(), description="where limits are counted over several boxes")
     limits: Limits = Field(default=Limits(), description="how clients' limits are kept")
     admin: Admin = Field(default=Admin(), description="the admin pages and the admin API")
+    oidc: Oidc = Field(default=Oidc(), description="sign-in by an OpenID Connect provider")
+    docs: Docs = Field(default=Docs(), description="the documentation of the API")
     access: Access = Field(default=Access(), description="callers without a valid key")
     upstream: Upstream = Field(default=Upstream(), description="calls to the providers")
     fetch: Fetch = Field(default=Fetch(), description="media that a question names by address")

@@ -97,6 +97,7 @@ def make_all() -> None:
         if shutil.which("npm"):
             made.append(pool.submit(node_environment, tests / "sdks" / "package.json"))
             made.append(pool.submit(node_environment, tests / "agents" / "package.json", SCRIPTS))
+            made.append(pool.submit(node_environment, tests / "oidc" / "package.json"))
     for each in made:
         each.result()
 

@@ -2,6 +2,7 @@
 
 from gateway.blueprints import (
     anthropic_api,
+    docs,
     health,
     legacy_proxy,
     metrics,
@@ -20,6 +21,7 @@ BLUEPRINTS = (
     receipts.bp,
     health.bp,
     metrics.bp,
+    docs.bp,
     admin_api,
     admin_pages,
 )

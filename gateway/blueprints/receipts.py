@@ -24,9 +24,9 @@ bp = Blueprint("receipts", __name__)
 _REQUEST_ID = re.compile(r"req_[0-9a-f]{24}")
 # Another worker's row may be on its way to the log.
 _PATIENCE = (0.1, 0.15, 0.25)
-_LISTS = ("attempt_log", "tool_names", "dropped_params", "limits", "flags")
-_JSON = (*_LISTS, "price", "tool_rounds")
-_NOT_TOLD = ("client_id", "client_name")
+LISTS = ("attempt_log", "tool_names", "dropped_params", "limits", "flags")
+_JSON = (*LISTS, "price", "tool_rounds")
+NOT_TOLD = ("client_id", "client_name")
 _SUMS = ("requests", "errors", "estimated", "unpriced")
 
 
@@ -62,8 +62,8 @@ def _found(gateway: Gateway, request_id: str) -> dict[str, Any] | None:
 
 
 def _receipt(row: dict[str, Any]) -> dict[str, Any]:
-    told = {name: row[name] for name in LOG_COLUMNS if name not in _NOT_TOLD}
-    empty: dict[str, list[Any]] = {name: row[name] or [] for name in _LISTS}
+    told = {name: row[name] for name in LOG_COLUMNS if name not in NOT_TOLD}
+    empty: dict[str, list[Any]] = {name: row[name] or [] for name in LISTS}
     began = datetime.fromtimestamp(row["started_at"] / 1000, UTC)
     return {
         "object": "receipt",

@@ -48,6 +48,7 @@ DEMO = Demo(
     title="The demo provider",
     base_url="demo:",
     key="optional",
+    embed_path=None,
     models_path=None,
     models=MODELS,
     file_urls=True,

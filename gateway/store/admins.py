@@ -1,5 +1,6 @@
-"""The administrators: who may sign in, and by which password."""
+"""The administrators: who may sign in, by which password or as whom at a provider."""
 
+import hashlib
 import secrets
 import string
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from gateway.errors import NotFound
+from gateway.errors import Forbidden, NotFound
 from gateway.store import audit, set_up_code
 from gateway.store.client_fields import InvalidFields
 from gateway.store.engine import database_answers
@@ -24,17 +25,26 @@ NOBODYS_HASH = (  # checked when there is no such name, so that the wait does no
     "00000000000000000000000000000000000000000000000000000000000000000"
     "000000000000000000000000000000000000000000000000000000000000000"
 )
+_PROVIDERS = "oidc:"
 
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """`role`: `admin`, or `viewer`, who changes nothing. A session of another epoch is over."""
+    """`role`: `admin`, or `viewer`, who changes nothing. A session of another epoch is over.
+
+    `by_provider`: signs in at an OpenID Connect provider, by an e-mail address that is the name.
+    """
 
     id: int
     username: str
     role: str
     session_epoch: int
     created_at: datetime
+    by_provider: bool = False
+
+
+class OtherIdentity(Forbidden):
+    code = "other_identity"
 
 
 def ensure_first_admin(session: Session, password: str | None) -> str | None:
@@ -71,15 +81,39 @@ def create_first(engine: Engine, code: str, username: str, password: str) -> boo
     return True
 
 
+def enter(engine: Engine, issuer: str, subject: str, email: str, role: str) -> Admin:
+    """Who has come in by a provider: made at the first time, given this role each time.
+
+    Raises OtherIdentity where the name is somebody else's, InvalidFields for no possible name.
+    """
+    name, identity = _checked_name(email), _identity(issuer, subject)
+    try:
+        with database_answers(), Session(engine) as session, session.begin():
+            row = session.scalar(select(AdminRow).where(AdminRow.username == name))
+            if row is None:
+                row = AdminRow(username=name, password_hash=identity, role=role, session_epoch=1)
+                session.add(row)
+                session.flush()
+                audit.record(session, name, "admin.create", name, row.id, {"role": [None, role]})
+            elif row.password_hash != identity:
+                raise OtherIdentity(_other_identity(row))
+            elif row.role != role:
+                _give(session, row, role, audit.CONFIG)
+            session.flush()
+            return _admin(row)
+    except IntegrityError:  # the same person, in two windows
+        return enter(engine, issuer, subject, email, role)
+
+
 def set_role(engine: Engine, actor: str, admin_id: int, role: str) -> None:
-    """Raises NotFound, and InvalidFields where no admin would be left."""
+    """Their sessions end. Raises NotFound, and InvalidFields where no admin would be left."""
     with database_answers(), Session(engine) as session, session.begin():
         row = _one_of(_all(session), admin_id)
         if row.role == role:
             return
-        changes = audit.differences({"role": row.role}, {"role": role})
-        audit.record(session, actor, "admin.change", row.username, row.id, changes)
-        row.role = role
+        if _is_identity(row.password_hash):
+            raise InvalidFields({"role": "is given by oidc.admins in the configuration"})
+        _give(session, row, role, actor)
         _check_left(_all(session))
 
 
@@ -118,9 +152,10 @@ def check(engine: Engine, username: str, password: str) -> Admin | None:
     its pool's locks are gevent's, and were seen to hang across threads.
     """
     row = _row(engine, AdminRow.username == username.replace("\0", "\N{REPLACEMENT CHARACTER}"))
-    hashed = row.password_hash if row else NOBODYS_HASH
+    known = row is not None and not _is_identity(row.password_hash)
+    hashed = row.password_hash if row and known else NOBODYS_HASH
     right = get_hub().threadpool.apply(check_password_hash, (hashed, password))
-    return _admin(row) if row and right else None
+    return _admin(row) if row and known and right else None
 
 
 def find(engine: Engine, admin_id: int) -> Admin | None:
@@ -162,6 +197,36 @@ def _checked_name(username: str) -> str:
     return name
 
 
+def _identity(issuer: str, subject: str) -> str:
+    """Stands in the place of a hashed password, and is none."""
+    told = hashlib.sha256(f"{issuer}\0{subject}".encode()).hexdigest()
+    return f"{_PROVIDERS}{told}"
+
+
+def _is_identity(password_hash: str) -> bool:
+    return password_hash.startswith(_PROVIDERS)
+
+
+def _other_identity(row: AdminRow) -> str:
+    if _is_identity(row.password_hash):
+        return (
+            "The provider knows this e-mail address by another identity than before. If it is "
+            "given to somebody else now, an admin may delete the old entry."
+        )
+    return (
+        "There is an admin of this name who signs in by password. Do so, or let an admin delete "
+        "that entry first."
+    )
+
+
+def _give(session: Session, row: AdminRow, role: str, actor: str) -> None:
+    """Another role; what is open was opened with the old one, and ends."""
+    changes = audit.differences({"role": row.role}, {"role": role})
+    audit.record(session, actor, "admin.change", row.username, row.id, changes)
+    row.role = role
+    row.session_epoch = AdminRow.session_epoch + 1
+
+
 def _all(session: Session) -> list[AdminRow]:
     """All of them, held against other writers, who could else take away the last together."""
     session.execute(update(AdminRow).values(session_epoch=AdminRow.session_epoch))
@@ -193,4 +258,5 @@ def _row(engine: Engine, condition: ColumnElement[bool]) -> AdminRow | None:
 
 
 def _admin(row: AdminRow) -> Admin:
-    return Admin(row.id, row.username, row.role, row.session_epoch, row.created_at)
+    by_provider = _is_identity(row.password_hash)
+    return Admin(row.id, row.username, row.role, row.session_epoch, row.created_at, by_provider)

@@ -15,7 +15,8 @@ from gateway.store.models import AuditRow
 COMMAND = "command"
 TOKEN = "token"
 NOBODY = "set-up"
-RESERVED = (COMMAND, TOKEN, NOBODY)
+CONFIG = "configuration"
+RESERVED = (COMMAND, TOKEN, NOBODY, CONFIG)
 """Who else acts than a signed-in admin; no admin may be called so."""
 SECRETS = ("provider_api_key",)
 STRUCK_OUT = "(not shown)"

@@ -136,7 +136,10 @@ class ClientKey(Base):
 
 
 class AdminRow(Base):
-    """`session_epoch` is in each session's cookie: to raise it ends them all."""
+    """`session_epoch` is in each session's cookie: to raise it ends them all.
+
+    `password_hash` of who signs in at a provider is none: it says who that is there.
+    """
 
     __tablename__ = "admins"
     __table_args__ = {"sqlite_autoincrement": True}

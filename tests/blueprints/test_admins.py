@@ -65,6 +65,8 @@ def test_a_role_changes_and_an_admin_goes(app: Flask, signed_in: Browser, parts:
     eve = Browser(app)
     eve.sign_in(OTHER, username="eve")
     post(signed_in, f"{ADMINS}/2/role", at=ADMINS, role="admin")
+    assert eve.get(DASHBOARD).status_code == 302
+    eve.sign_in(OTHER, username="eve")
     assert eve.client.post("/admin/api/clients", json={"name": "x"}).status_code == 201
     assert post(signed_in, f"{ADMINS}/2/role", at=ADMINS, role="owner").status_code == 422
     post(signed_in, f"{ADMINS}/2/delete", at=ADMINS)

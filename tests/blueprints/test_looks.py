@@ -1,12 +1,11 @@
 """Every page: whole on a phone and on a wide screen, and nothing that axe calls serious."""
 
 from contextlib import ExitStack
-from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from tests.blueprints.looks import looks_right
 from tests.blueprints.person import Person
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
 from tests.failure.calls import client_of
@@ -14,8 +13,6 @@ from tests.probes.scripted import outcome
 from tests.running import PATIENCE, Running
 from tests.upstream import Sse, Upstream, chunks
 
-SIZES = ((360, 780), (1600, 1000))
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PAGES = (
     "dashboard",
     "clients",
@@ -31,6 +28,7 @@ PAGES = (
     "admins",
     "account",
     "nothing",
+    "../docs",
 )
 """Below /admin/. `{client}` has a long name, is tested, and has made the request `{request}`."""
 
@@ -47,7 +45,7 @@ def addresses(gateway: Running) -> dict[str, str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_looks_right(person: Person, name: str, addresses: dict[str, str]) -> None:
     person.bears_refusals = name == "nothing"
-    looks_right(person, name.format(**addresses))
+    looks_right(person.page, f"{person.gateway.origin}/admin/{name.format(**addresses)}")
 
 
 def test_calls_under_way_look_right(person: Person, gateway: Running, upstream: Upstream) -> None:
@@ -59,18 +57,4 @@ def test_calls_under_way_look_right(person: Person, gateway: Running, upstream: 
             assert caller.head()[0] == 200
         person.go("requests")
         expect(person.page.locator(".calls tbody tr")).to_have_count(2, timeout=PATIENCE * 1000)
-        looks_right(person, "requests")
-
-
-def looks_right(person: Person, address: str) -> None:
-    page = person.page
-    for theme in THEMES:
-        page.emulate_media(color_scheme=theme)
-        for width, height in SIZES:
-            page.set_viewport_size({"width": width, "height": height})
-            person.go(address)
-            expect(page.get_by_role("heading", level=1)).to_be_visible()
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-        found = Axe().run(page).response["violations"]
-        grave = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == []
+        looks_right(person.page, f"{gateway.origin}/admin/requests")

@@ -17,19 +17,22 @@ WS = "/admin/ws"
 
 
 class Visitor:
-    def __init__(self, gateway: Running) -> None:
+    def __init__(self, gateway: Running, name: str = "admin", password: str = PASSWORD) -> None:
         self.gateway = gateway
         self.session = requests.Session()
-        form = {"username": "admin", "password": PASSWORD, "csrf_token": self._token(LOGIN)}
+        form = {"username": name, "password": password, "csrf_token": self._token(LOGIN)}
         answer = self.session.post(gateway.origin + LOGIN, form, allow_redirects=False)
         assert answer.status_code == 302, answer.text
 
     def get(self, path: str) -> requests.Response:
         return self.session.get(self.gateway.origin + path, allow_redirects=False)
 
+    def post(self, path: str, **form: str) -> requests.Response:
+        form["csrf_token"] = self._token("/admin/dashboard")
+        return self.session.post(self.gateway.origin + path, form, allow_redirects=False)
+
     def sign_out(self) -> None:
-        form = {"csrf_token": self._token("/admin/dashboard")}
-        self.session.post(self.gateway.origin + LOGOUT, form, allow_redirects=False)
+        self.post(LOGOUT)
 
     @property
     def cookie(self) -> str:

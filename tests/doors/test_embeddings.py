@@ -117,6 +117,12 @@ def test_gemini_takes_no_tokens(gateway: Running, upstream: Upstream) -> None:
     assert (answer.status, answer.error["param"]) == (400, "input")
 
 
+def test_the_demo_provider_has_none(gateway: Running) -> None:
+    answer = _ask(gateway, gateway.client(provider="demo"), {"input": "a", "model": "demo"})
+    assert (answer.status, answer.error["param"]) == (400, "model")
+    assert "has no embeddings" in answer.error["message"]
+
+
 def test_anthropic_has_none(gateway: Running, upstream: Upstream) -> None:
     key = _client(gateway, upstream, provider="anthropic", provider_base_url=upstream.origin)
     answer = _ask(gateway, key, {"model": "e", "input": "a"})

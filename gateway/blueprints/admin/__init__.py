@@ -48,10 +48,16 @@ def signed_in() -> Admin | None:
         return None
     admin = admins.find(current_gateway.engine, cookie["admin_id"])
     ended = current_gateway.shared.has_ended(cookie.get("id", ""))
-    if ended or admin is None or admin.session_epoch != cookie.get("epoch"):
+    if ended or admin is None or admin.session_epoch != cookie.get("epoch") or _is_off(admin):
         cookie.clear()
         return None
     return admin
+
+
+def _is_off(admin: Admin) -> bool:
+    """Whether who came in by a provider is not on the list any more, or is to be something else."""
+    listed = current_gateway.settings.oidc.role_of(admin.username) == admin.role
+    return admin.by_provider and not listed
 
 
 def sign_in(admin: Admin) -> None:

@@ -30,6 +30,7 @@ def change_password() -> ResponseReturnValue:
         form.current.errors = ["This is not the password."]
         return _page(form), 422
     admins.set_password(current_gateway.engine, admin.username, form.password.data, admin.username)
+    current_gateway.changed()  # pages that are open ask again who looks
     sign_in(_anew(admin))
     flash("The password is changed. Sessions elsewhere have ended.")
     return redirect(url_for(".show"))

@@ -16,6 +16,8 @@ PAGES = {
     "audit.index": "Audit log",
     "admins.index": "Admins",
 }
+OUTSIDE = {"docs.show": "API"}
+"""Pages with an address of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,9 @@ class Page:
 def navigation() -> list[Page]:
     """The pages that are there."""
     open_now = (request.endpoint or "").rpartition(".")[0]
+    names = {f"{INSIDE}.{name}": title for name, title in PAGES.items()} | OUTSIDE
     return [
-        Page(title, url_for(f"{INSIDE}.{name}"), open_now == f"{INSIDE}.{name.partition('.')[0]}")
-        for name, title in PAGES.items()
-        if f"{INSIDE}.{name}" in current_app.view_functions
+        Page(title, url_for(name), open_now == name.rpartition(".")[0])
+        for name, title in names.items()
+        if name in current_app.view_functions
     ]

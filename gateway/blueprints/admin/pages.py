@@ -17,6 +17,7 @@ from gateway.blueprints.admin import (
     connection_pages,
     dashboard,
     live,
+    oidc,
     playground,
     requests_pages,
     session,
@@ -30,7 +31,6 @@ from gateway.extensions import csrf
 from gateway.store.admins import Admin
 
 bp = Blueprint("pages", __name__)
-bp.before_request(csrf.protect)
 
 bp.add_app_template_global(navigation)
 bp.add_app_template_filter("{:,}".format, "grouped")
@@ -65,6 +65,11 @@ def _check(admin: Admin) -> None:
         check_write(admin)
 
 
+# Who may not come in hears that first.
+for part in (session.bp, set_up.bp, inside):
+    part.before_request(csrf.protect)
+
+
 @inside.get("")
 def home() -> ResponseReturnValue:
     return redirect(url_for("pages.inside.dashboard.show"))
@@ -84,7 +89,7 @@ for part in (
     words.bp,
 ):
     inside.register_blueprint(part)
-for part in (session.bp, set_up.bp, inside):
+for part in (session.bp, oidc.bp, set_up.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")
 
 

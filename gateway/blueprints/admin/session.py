@@ -54,10 +54,10 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
 @bp.get("/login")
 def login_page() -> ResponseReturnValue:
     if signed_in():
-        return redirect(_destination())
+        return redirect(destination())
     if not admins.everybody(current_gateway.engine):
         return redirect(url_for("pages.set_up.page"))
-    return _page()
+    return page()
 
 
 @bp.post("/login")
@@ -67,10 +67,10 @@ def login() -> ResponseReturnValue:
     admin = checked(form.username.data, form.password.data) if form.validate() else None
     if admin is None:
         _log.warning("A sign-in from %s was refused", request.remote_addr)
-        return _page(REFUSED), 401
+        return page(REFUSED), 401
     sign_in(admin)
     audit.note(current_gateway.engine, admin.username, "admin.sign-in", admin.username)
-    return redirect(_destination())
+    return redirect(destination())
 
 
 @bp.post("/logout")
@@ -81,16 +81,20 @@ def logout() -> ResponseReturnValue:
 
 @bp.errorhandler(RateLimited)
 def tell_to_wait(error: RateLimited) -> ResponseReturnValue:
-    return _page(error.message), error.status, error.headers
+    return page(error.message), error.status, error.headers
 
 
 @bp.errorhandler(CSRFError)
 def tell_outdated(error: CSRFError) -> ResponseReturnValue:
-    return _page(OUTDATED), 400
+    return page(OUTDATED), 400
 
 
-def _page(problem: str | None = None) -> str:
-    return render_template("admin/login.html", form=SignInForm(), problem=problem)
+def page(problem: str | None = None) -> str:
+    """The sign-in page, from wherever it is shown."""
+    provider = current_gateway.settings.oidc.button
+    return render_template(
+        "admin/login.html", form=SignInForm(), problem=problem, provider=provider
+    )
 
 
 def count_attempt() -> None:
@@ -113,12 +117,12 @@ def checked(username: str, password: str) -> Admin | None:
         return admins.check(current_gateway.engine, username, password)
 
 
-def _destination() -> str:
+def destination() -> str:
     target = request.args.get("next", "")
-    return target if _is_of_this_site(target) else url_for("pages.inside.home")
+    return target if is_of_this_site(target) else url_for("pages.inside.home")
 
 
-def _is_of_this_site(target: str) -> bool:
+def is_of_this_site(target: str) -> bool:
     """Browsers take `//host`, `/\\host` and, dropping the tab, `/<tab>/host` for other sites."""
     path_only = target.startswith("/") and not target.startswith("//")
     return path_only and "\\" not in target and target.isprintable()

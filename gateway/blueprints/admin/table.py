@@ -14,7 +14,7 @@ from gateway.store.stats import stamp
 
 _LINES_AT_ONCE = 200
 # Spreadsheets would run them: a model's name is whatever a caller likes.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = (*"=+-@", *"\uff1d\uff0b\uff0d\uff20", "\0")  # the second four as wide as ideographs
 
 
 def csv_answer(name: str, head: Sequence[str], lines: Iterable[Sequence[Any]]) -> Response:
@@ -40,7 +40,7 @@ def _portions(head: Sequence[str], lines: Iterable[Sequence[Any]]) -> Iterator[s
 
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        return f"'{value}" if _is_formula(value) else value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, datetime):
@@ -48,3 +48,8 @@ def _cell(value: Any) -> Any:
     if isinstance(value, Decimal):
         return f"{value:f}"
     return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
+
+
+def _is_formula(text: str) -> bool:
+    blank = text[:1] in ("\t", "\r", "\n")
+    return blank or text.lstrip().startswith(_FORMULA)

@@ -18,7 +18,7 @@ from gateway.dialects.checks import (
     parse_object,
 )
 
-_FIELDS = {
+FIELDS = {
     "model": TEXT,
     "max_tokens": COUNT_OR_ZERO,
     "system": TEXT_OR_OBJECTS,
@@ -37,7 +37,7 @@ _MESSAGE = {"role": TEXT, "content": TEXT_OR_OBJECTS}
 def read_request(raw: bytes, forwarded: Mapping[str, str]) -> ChatRequest:
     """The question in a body. Raises BadRequest that names the field at fault."""
     body: dict[str, Any] = parse_object(raw)
-    check_fields(body, _FIELDS)
+    check_fields(body, FIELDS)
     check_turns(body, "messages", _MESSAGE)
     return ChatRequest(
         raw=raw,

@@ -5,7 +5,7 @@ from typing import Any
 from gateway.chat import ChatRequest, Kind
 from gateway.dialects.checks import OBJECT, OBJECTS, check_fields, missing, parse_object, wrong
 
-_FIELDS = {
+FIELDS = {
     "generationConfig": OBJECT,
     "generation_config": OBJECT,
     "toolConfig": OBJECT,
@@ -18,7 +18,7 @@ _FIELDS = {
 def read_request(raw: bytes, model: str, *, kind: Kind, stream: bool) -> ChatRequest:
     """The question in a body; model and stream come from the URL. Raises BadRequest."""
     body: dict[str, Any] = parse_object(raw)
-    check_fields(body, _FIELDS)
+    check_fields(body, FIELDS)
     contents = body.get("contents")
     if contents is None and kind == "count" and "generateContentRequest" in body:
         contents = []
