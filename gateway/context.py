@@ -61,6 +61,7 @@ class Gateway:
     metrics: Metrics
     hangups: HangupWatch = field(default_factory=HangupWatch)
     hub: Hub = field(init=False)
+    started_at: float = field(default_factory=time.time)
     _greenlets: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:

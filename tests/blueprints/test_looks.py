@@ -21,6 +21,7 @@ PAGES = (
     "clients/{client}",
     "requests",
     "requests/{request}",
+    "settings",
     "audit",
     "admins",
     "account",

@@ -12,6 +12,7 @@ from gateway.blueprints.admin import (
     guard_api,
     preview_api,
     requests_api,
+    settings_api,
     stats_api,
     tools_api,
 )
@@ -28,6 +29,7 @@ PARTS = (
     requests_api.bp,
     tools_api.bp,
     audit_api.bp,
+    settings_api.bp,
 )
 
 for part in PARTS:

@@ -18,6 +18,7 @@ from gateway.blueprints.admin import (
     requests_pages,
     session,
     set_up,
+    settings_pages,
     signed_in,
     words,
 )
@@ -71,6 +72,7 @@ for part in (
     dashboard.bp,
     clients_pages.bp,
     requests_pages.bp,
+    settings_pages.bp,
     audit_pages.bp,
     admins_pages.bp,
     account.bp,
