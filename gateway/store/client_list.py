@@ -68,6 +68,13 @@ def state_of(row: ClientRow) -> str:
     return "expired" if row.expires_at and row.expires_at <= now() else "active"
 
 
+def clients_by_provider(engine: Engine) -> dict[str, int]:
+    """How many clients have which provider for their own."""
+    counts = select(ClientRow.provider, func.count()).group_by(ClientRow.provider)
+    with database_answers(), Session(engine) as session:
+        return {provider: count for provider, count in session.execute(counts)}
+
+
 def _in_state(state: str) -> ColumnElement[bool]:
     if state == "disabled":
         return ClientRow.is_active.is_(False)

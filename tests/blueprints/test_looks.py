@@ -21,6 +21,8 @@ PAGES = (
     "clients/{client}",
     "requests",
     "requests/{request}",
+    "providers",
+    "providers/openai",
     "settings",
     "audit",
     "admins",

@@ -1,7 +1,6 @@
 """The page and API of settings: what is in force, from where, and nothing that is secret."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest

@@ -11,6 +11,7 @@ from gateway.blueprints.admin import (
     clients_api,
     guard_api,
     preview_api,
+    providers_api,
     requests_api,
     settings_api,
     stats_api,
@@ -30,6 +31,7 @@ PARTS = (
     tools_api.bp,
     audit_api.bp,
     settings_api.bp,
+    providers_api.bp,
 )
 
 for part in PARTS:

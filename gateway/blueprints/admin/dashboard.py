@@ -56,14 +56,14 @@ def now() -> dict[str, Any]:
     gateway = current_gateway
     standing = gateway.metrics.standing()
     return {
-        "banner": _part(
+        "banner": part(
             "admin/_banner.html",
             degraded=gateway.degraded(),
             standing=standing,
             workers=gateway.settings.server.workers,
         ),
-        "in-flight": _part("admin/_in_flight.html", standing=standing),
-        "recent": _part("admin/_requests.html", requests=overview.recent(gateway)),
+        "in-flight": part("admin/_in_flight.html", standing=standing),
+        "recent": part("admin/_requests.html", requests=overview.recent(gateway)),
     }
 
 
@@ -71,18 +71,18 @@ def figures(name: str) -> dict[str, Any]:
     """Parts that tell of one of RANGES."""
     found = statistics(current_gateway.engine, name)
     return {
-        "figures": _part(
+        "figures": part(
             "admin/_figures.html",
             totals=found.totals.told(),
             active_clients=found.active_clients,
             span=SPANS[name],
         ),
-        "shares": _part("admin/_shares.html", shares=overview.shares(found)),
+        "shares": part("admin/_shares.html", shares=overview.shares(found)),
         "series": overview.series(found),
     }
 
 
-def _part(template: str, **values: Any) -> str:
+def part(template: str, **values: Any) -> str:
     """Without what indents it: it is sent again and again."""
     lines = render_template(template, **values).splitlines()
     return "\n".join(line for one in lines if (line := one.strip()))

@@ -8,7 +8,7 @@ from flask import Blueprint, current_app, g, request
 from gevent import Timeout
 from simple_websocket import Server  # type: ignore[import-untyped]
 
-from gateway.blueprints.admin import dashboard, same_origin, signed_in
+from gateway.blueprints.admin import dashboard, providers_pages, same_origin, signed_in
 from gateway.context import current_gateway
 from gateway.errors import Forbidden
 from gateway.extensions import sock
@@ -35,16 +35,27 @@ def refuse_others_pages() -> None:
 
 @sock.route("/ws", bp=bp)  # type: ignore[untyped-decorator]
 def follow(ws: Server) -> None:
-    name = dashboard.chosen_range()
-    reads: dict[Any, Read] = {
-        "now": _outside(dashboard.now),
-        ("figures", name): _outside(lambda: dashboard.figures(name)),
-    }
+    reads = _reads()
     lifetime = current_app.permanent_session_lifetime.total_seconds()
     with current_gateway.hub.watch(reads) as watch:
         code = _send_news(ws, watch, time.monotonic() + lifetime)
     if ws.connected:
         ws.close(code)
+
+
+def _reads() -> dict[Any, Read]:
+    """What the page that asks is made of: it says its own name, and the dashboard its range."""
+    page, provider = request.args.get("page"), request.args.get("provider", "")
+    if page == "providers":
+        return {"providers": _outside(providers_pages.now)}
+    if page == "provider" and provider in current_gateway.ways.providers:
+        found = current_gateway.ways.providers[provider]
+        return {("provider", provider): _outside(lambda: providers_pages.now_of(found))}
+    name = dashboard.chosen_range()
+    return {
+        "now": _outside(dashboard.now),
+        ("figures", name): _outside(lambda: dashboard.figures(name)),
+    }
 
 
 def _send_news(ws: Server, watch: Watch, until: float) -> int:
