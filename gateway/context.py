@@ -106,9 +106,10 @@ class Gateway:
         self.shared.close()
         self.states.close()
 
-    def _mark(self) -> tuple[int, Standing, list[str]]:
+    def _mark(self) -> tuple[int, Standing, list[str], Any]:
         """Differs from the last one when something has happened, in whichever worker."""
-        return last_id(self.engine), self.metrics.standing(), self.degraded()
+        standing, tools = self.metrics.standing(), self.toolbox.standing()
+        return last_id(self.engine), standing, self.degraded(), tools
 
     def _forget(self) -> None:
         self.clients.forget()

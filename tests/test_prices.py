@@ -354,10 +354,14 @@ def test_the_list_is_still_as_it_was_read_here() -> None:
 
 
 def test_many_models_are_looked_up_at_once(tmp_path: Path) -> None:
-    prices = Prices(Settings(data_dir=tmp_path, prices={"openai": {"mine": {"input": 1}}}))
+    prices = Prices(
+        Settings(data_dir=tmp_path, prices={"openai": {"mine": PriceOverride(input=Decimal(1))}})
+    )
     names = ["gpt-4o", "gpt-4o-2024-08-06", "nothing-of-the-kind", "mine"]
     found = prices.of_each("openai", names)
-    other = Prices(Settings(data_dir=tmp_path, prices={"openai": {"mine": {"input": 1}}}))
+    other = Prices(
+        Settings(data_dir=tmp_path, prices={"openai": {"mine": PriceOverride(input=Decimal(1))}})
+    )
     assert found == {
         name: (other.of("openai", name), other.limits_of("openai", name)) for name in names
     }

@@ -17,7 +17,7 @@ TOKEN = "token"
 NOBODY = "set-up"
 RESERVED = (COMMAND, TOKEN, NOBODY)
 """Who else acts than a signed-in admin; no admin may be called so."""
-SECRETS = ("provider_api_key",)
+SECRETS = ("provider_api_key", "header_values")
 STRUCK_OUT = "(not shown)"
 LONGEST = 1000
 

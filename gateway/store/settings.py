@@ -2,13 +2,14 @@
 holds for all else.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from gateway.store import audit
-from gateway.store.engine import database_answers
+from gateway.store.engine import database_answers, writing
 from gateway.store.models import SettingRow
 
 ENABLED_TOOLS = "enabled_tools"
@@ -29,8 +30,17 @@ def keep(engine: Engine, name: str, value: Any) -> None:
 
 
 def store(engine: Engine, name: str, value: Any, actor: str) -> None:
-    with database_answers(), Session(engine) as session, session.begin():
-        row = session.get(SettingRow, name)
-        changes = audit.differences({name: row and row.value}, {name: value})
+    change(engine, name, lambda before: value, actor)
+
+
+def change(engine: Engine, name: str, revised: Callable[[Any], Any], actor: str) -> Any:
+    """What a value becomes, which nobody else changes meanwhile; before, it was None if unset."""
+    with database_answers(), writing(engine) as connection, Session(connection) as session:
+        row = session.get(SettingRow, name, with_for_update=True)
+        before = row and row.value
+        value = revised(before)
+        changes = audit.differences({name: before}, {name: value})
         audit.record(session, actor, "setting.change", name, changes=changes)
         session.merge(SettingRow(name=name, value=value))
+        session.commit()  # of PostgreSQL's transaction; SQLite's is that of `writing`
+    return value
