@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from gateway.config import McpServer, accepted
+from gateway.config import McpServer
 from gateway.errors import NotFound
 from gateway.store import audit
 from gateway.store.client_fields import InvalidFields
@@ -34,6 +34,12 @@ def added_servers(engine: Engine, vault: Vault) -> list[McpServer]:
     return [found for row in rows if (found := _opened(row, vault)) is not None]
 
 
+def added_names(engine: Engine) -> list[str]:
+    """Of all, be they readable or not."""
+    with database_answers(), Session(engine) as session:
+        return [row.value["name"] for row in session.scalars(_ALL)]
+
+
 @dataclass(frozen=True, slots=True)
 class McpBook:
     """Adds, changes and removes them. `taken`: names that config.yaml has already."""
@@ -43,11 +49,6 @@ class McpBook:
     taken: Collection[str]
     changed: Callable[[], None]
     actor: str
-
-    def names(self) -> list[str]:
-        """Of all, be they readable or not."""
-        with database_answers(), Session(self.engine) as session:
-            return [row.value["name"] for row in session.scalars(_ALL)]
 
     def get(self, name: str) -> McpServer:
         """Raises NotFound, WrongSecretKey."""
@@ -181,14 +182,17 @@ def _checked(fields: Mapping[str, Any]) -> McpServer:
         return McpServer.model_validate(dict(fields))
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        raise InvalidFields({str(one["loc"][0]): _why(one) for one in reversed(found)}) from None
+        raise InvalidFields({str(one["loc"][0]): _why(one) for one in found}) from None
+
+
+_WANTED = {
+    "name": "should be 1 to 30 letters, digits and -",
+    "url": "should be an http:// or https:// address without a user",
+    "headers": "should be names of letters, digits and -, with values in ASCII",
+    "allowed_tools": "should be a list of names",
+}
 
 
 def _why(error: Any) -> str:
-    field = McpServer.model_fields.get(str(error["loc"][0]))
-    if error["type"] == "extra_forbidden" or field is None:
-        return "is not a field here"
-    if error["type"] == "missing":
-        return "is required"
-    takes = str(error["ctx"]["error"]) if error["type"] == "value_error" else accepted(field)
-    return f"should be {takes.rstrip(',')}"
+    name = str(error["loc"][0])
+    return "is required" if error["type"] == "missing" else _WANTED.get(name, "is not a field here")

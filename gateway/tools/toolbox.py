@@ -95,6 +95,11 @@ class Toolbox:
         self._enabled = None
         self._may_have_others = True
 
+    def look_again(self) -> None:
+        """Before somebody is shown what there is: their change may have met another worker."""
+        self.forget()
+        self.renew()
+
     def renew(self) -> None:
         """Finds out which servers the administrators have added by now. Raises Unavailable."""
         with self._renewing:

@@ -8,7 +8,13 @@ from flask import Blueprint, current_app, g, request
 from gevent import Timeout
 from simple_websocket import Server  # type: ignore[import-untyped]
 
-from gateway.blueprints.admin import dashboard, providers_pages, same_origin, signed_in
+from gateway.blueprints.admin import (
+    dashboard,
+    providers_pages,
+    same_origin,
+    signed_in,
+    tools_pages,
+)
 from gateway.context import current_gateway
 from gateway.errors import Forbidden
 from gateway.extensions import sock
@@ -46,6 +52,9 @@ def follow(ws: Server) -> None:
 def _reads() -> dict[Any, Read]:
     """What the page that asks is made of: it says its own name, and the dashboard its range."""
     page, provider = request.args.get("page"), request.args.get("provider", "")
+    if page == "tools":
+        writes = g.admin.role == "admin"
+        return {("tools", writes): _outside(lambda: tools_pages.now(writes=writes))}
     if page == "providers":
         return {"providers": _outside(providers_pages.now)}
     if page == "provider" and provider in current_gateway.ways.providers:

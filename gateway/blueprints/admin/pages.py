@@ -21,6 +21,7 @@ from gateway.blueprints.admin import (
     set_up,
     settings_pages,
     signed_in,
+    tools_pages,
     words,
 )
 from gateway.blueprints.admin.navigation import navigation
@@ -73,6 +74,7 @@ for part in (
     dashboard.bp,
     clients_pages.bp,
     requests_pages.bp,
+    tools_pages.bp,
     providers_pages.bp,
     settings_pages.bp,
     audit_pages.bp,
