@@ -70,11 +70,12 @@ Key = tuple[int | str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a value comes from. `variables`: the one that sets it, or those that the file's text
-    names as `${…}`.
+    """Where a value comes from; `admin`: it was set while the gateway runs.
+
+    `variables`: the one that sets it, or those that the file's text names as `${…}`.
     """
 
-    kind: Literal["default", "file", "environment"]
+    kind: Literal["default", "file", "environment", "admin"]
     variables: tuple[str, ...] = ()
 
 

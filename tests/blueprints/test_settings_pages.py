@@ -1,6 +1,7 @@
 """The page and API of settings: what is in force, from where, and nothing that is secret."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from gateway.blueprints.admin.settings_table import groups, shown_address
 from gateway.config import Settings
 from tests.blueprints.browser import PASSWORD
 from tests.blueprints.person import Person
+from tests.postgres import Postgres
+from tests.redis_server import RedisServer
 from tests.running import TOKEN, Running
 from tests.test_config import LEAVES
 
@@ -80,6 +83,17 @@ def test_it_is_told_what_is_in_force_and_from_where(gateway: Running) -> None:
     assert found["breaker.pause"]["accepts"] == "a number above 0, at most 3600"
 
 
+def test_what_administrators_have_set_holds_over_the_file(gateway: Running, person: Person) -> None:
+    assert told(gateway)["tools.enabled"]["source"]["kind"] == "default"
+    gateway.admin("PUT", "/tools", {"enabled": ["uuid"]})
+    one = told(gateway)["tools.enabled"]
+    assert (one["value"], one["source"]["kind"]) == (["uuid"], "admin")
+    assert (one["default"], one["needs_restart"]) == ([], False)
+    person.go("settings")
+    row = person.page.locator('[data-key="tools.enabled"]')
+    expect(row).to_contain_text("the page of tools, at once")
+
+
 def test_a_secret_is_set_or_not_and_no_more_is_told(gateway: Running) -> None:
     found = told(gateway)
     for key, is_set in (
@@ -145,3 +159,24 @@ def test_a_person_finds_a_setting(person: Person) -> None:
     expect(row).to_be_visible()
     expect(page.locator('[data-key="upstream.idle_timeout"]')).to_be_hidden()
     expect(page.get_by_role("heading", name="providers")).to_be_visible()
+
+
+def test_databases_and_stores_elsewhere_are_told_without_their_passwords(
+    tmp_path: Path, postgres: Postgres
+) -> None:
+    url = postgres.new_database()
+    assert "://postgres@" in url
+    environment = {"DATABASE_URL": url.replace("postgres@", f"postgres:{SECRET}@")}
+    with RedisServer(tmp_path) as redis:
+        environment["REDIS_URL"] = redis.url.replace("redis://", f"redis://:{SECRET}@") + "?db=1"
+        with Running(tmp_path / "gateway", environment=environment) as running:
+            for path in ("/settings", "/providers", "/providers/openai", "/tools"):
+                answer = running.admin("GET", path)
+                assert (path, answer.status) == (path, 200)
+            answer = running.admin("GET", "/settings")
+    found = answer.json["running"]
+    assert found["database"]["kind"] == "PostgreSQL"
+    assert found["database"]["version"]
+    assert found["database"]["at"] in url and "/" in found["database"]["at"]
+    assert found["redis"] == redis.url
+    assert SECRET not in answer.body.decode()

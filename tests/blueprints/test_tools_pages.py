@@ -218,17 +218,16 @@ def test_a_server_is_added_seen_connected_tried_and_removed(
 
 def test_runs_for_a_client_count(person: Person, gateway: Running) -> None:
     gateway.admin("PUT", "/tools", {"enabled": ["calculate"]})
-    key = gateway.client(
-        provider="demo", tool_mode="gateway", server_tools=["calculate"], default_model="demo"
-    )
+    made = gateway.new_client(tool_mode="gateway", server_tools=["calculate"])
+    key, client_id = made["api_key"], made["client"]["id"]
     question = {
         "model": "demo",
         "messages": [{"role": "user", "content": "Use calculate for 6 * 7"}],
         "tool_choice": {"type": "function", "function": {"name": "calculate"}},
     }
-    answer = gateway.chat(key, question)
-    assert answer.status == 200, answer.body
-    (row,) = gateway.rows(1, request_id=answer.headers["x-request-id"])
+    # Within a second every worker knows that the tool is on.
+    gateway.wait_until(lambda: gateway.chat(key, question).status == 200, "a run")
+    (row,) = gateway.rows(1, status=200, client_id=client_id)
     assert row["tool_rounds"]
     person.go("tools")
     expect(person.page.locator('[data-tool="calculate"] [data-label="Runs"]')).to_have_text("1")

@@ -10,8 +10,10 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin.dashboard import version
-from gateway.blueprints.admin.settings_table import groups, shown_address
+from gateway.blueprints.admin.settings_table import ENABLED_TOOLS, groups, shown_address
 from gateway.context import current_gateway
+from gateway.store.settings import ENABLED_TOOLS as STORED_TOOLS
+from gateway.store.settings import stored
 from gateway.store.stats import stamp
 
 bp = Blueprint("settings", __name__)
@@ -28,10 +30,16 @@ def show_settings() -> ResponseReturnValue:
                 "meaning": group.meaning,
                 "items": [line.told() for line in group.lines],
             }
-            for group in groups(settings)
+            for group in groups(settings, set_here())
         ],
         "running": running(),
     }
+
+
+def set_here() -> dict[str, Any]:
+    """What administrators have set over the file, by key."""
+    tools = stored(current_gateway.engine, STORED_TOOLS)
+    return {} if tools is None else {ENABLED_TOOLS: tools}
 
 
 def running() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin.settings_api import running
+from gateway.blueprints.admin.settings_api import running, set_here
 from gateway.blueprints.admin.settings_table import groups
 from gateway.context import current_gateway
 
@@ -17,7 +17,10 @@ bp = Blueprint("settings", __name__)
 def show() -> ResponseReturnValue:
     settings = current_gateway.settings
     return render_template(
-        "admin/settings.html", file=settings.origins.file, groups=groups(settings), now=_now()
+        "admin/settings.html",
+        file=settings.origins.file,
+        groups=groups(settings, set_here()),
+        now=_now(),
     )
 
 

@@ -1,7 +1,7 @@
 """Every setting in force: what it is, what it means, and where its value comes from."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
@@ -22,10 +22,12 @@ from gateway.config import (
 )
 
 MCP_SERVERS = "tools.mcp_servers"
+ENABLED_TOOLS = "tools.enabled"
+_NOTHING: Mapping[str, Any] = {}
 _VARIABLES = {key: variable for variable, key in ENVIRONMENT.items()}
 _NOTES = {
     "admin.password": "Set for the first admin alone; later each admin changes their own.",
-    "tools.enabled": "Holds until tools are switched on or off on their page.",
+    ENABLED_TOOLS: "Holds until tools are switched on or off on their page.",
     MCP_SERVERS: "More of them can be added on the page of tools.",
 }
 """What else there is to know before a value is changed in the file."""
@@ -66,7 +68,7 @@ class Line:
             "variable": self.variable,
             "meaning": self.meaning,
             "accepts": self.accepts,
-            "needs_restart": True,
+            "needs_restart": self.origin.kind != "admin",
         }
 
 
@@ -77,8 +79,25 @@ class Group:
     lines: tuple[Line, ...]
 
 
-def groups(settings: Settings) -> list[Group]:
-    """All settings by their sections, in the order of the file."""
+def groups(settings: Settings, set_here: Mapping[str, Any] = _NOTHING) -> list[Group]:
+    """All settings by their sections, in the order of the file. `set_here`: what administrators
+    have set over it, by key.
+    """
+    return [_with(group, set_here) for group in _of_the_start(settings)]
+
+
+def _with(group: Group, set_here: Mapping[str, Any]) -> Group:
+    """The same group, with what holds instead."""
+    lines = [
+        replace(line, value=set_here[line.key], is_default=False, origin=Origin("admin"))
+        if line.key in set_here
+        else line
+        for line in group.lines
+    ]
+    return replace(group, lines=tuple(lines))
+
+
+def _of_the_start(settings: Settings) -> list[Group]:
     plain, sections = [], []
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
