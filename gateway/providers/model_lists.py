@@ -30,13 +30,15 @@ class ModelLists:
 
     def of(self, provider: Provider, credentials: Credentials) -> list[Model]:
         """A vendor's models in OpenAI's shape. Raises UpstreamError."""
-        place = provider.id, credentials
-        until, models = self._lists.get(place, (0.0, []))
-        if until < time.monotonic():
-            models = self._fetched(provider, credentials)
-            while len(self._lists) >= _KEPT:
-                del self._lists[next(iter(self._lists))]
-            self._lists[place] = (time.monotonic() + self._seconds, models)
+        until, models = self._lists.get((provider.id, credentials), (0.0, []))
+        return self.anew(provider, credentials) if until < time.monotonic() else models
+
+    def anew(self, provider: Provider, credentials: Credentials) -> list[Model]:
+        """The same, asked for now. Raises UpstreamError."""
+        models = self._fetched(provider, credentials)
+        while len(self._lists) >= _KEPT:
+            del self._lists[next(iter(self._lists))]
+        self._lists[provider.id, credentials] = (time.monotonic() + self._seconds, models)
         return models
 
     def _fetched(self, provider: Provider, credentials: Credentials) -> list[Model]:

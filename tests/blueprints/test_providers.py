@@ -31,7 +31,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Ite
     settings = {
         "demo": {"tokens_per_second": 0},
         "admin": {"sign_in_per_minute": 1000},
-        "upstream": {"max_retries": 0, "models_cache_seconds": 0},
+        "upstream": {"max_retries": 0},
         "breaker": {"failures": 2, "pause": 3600},
         "providers": {
             "openai": {"api_key": SECRET, "base_url": upstream.base_url},

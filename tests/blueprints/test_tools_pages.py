@@ -1,16 +1,19 @@
 """The pages of tools, by HTTP and as a person sees them, with real MCP servers."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 from playwright.sync_api import expect
 from sqlalchemy import event
 
+from gateway import conversation
+from gateway.blueprints.admin.tool_form import PREFIX
 from gateway.context import Gateway
 from gateway.store import admins
 from gateway.store.client_book import ClientBook
+from gateway.tools.result import Outcome
 from tests.blueprints.browser import Browser
 from tests.blueprints.person import Person
 from tests.blueprints.visitor import WITH_PASSWORD
@@ -288,3 +291,39 @@ def test_a_page_of_no_tool_is_not_there(signed_in: Browser) -> None:
     token = signed_in.token(TOOLS)
     form = {"csrf_token": token, "on": "nothing"}
     assert signed_in.client.post(f"{TOOLS}/switch", data=form).status_code == 404
+
+
+HOSTILE = "<script>alert('1')</script>\u202e\U0001f600 \"quoted\" " + "x" * 10_000
+
+
+class HostileTool:
+    """As a server may describe one."""
+
+    name = "hostile"
+    source = HOSTILE
+    definition = conversation.Tool(
+        name,
+        HOSTILE,
+        {
+            "type": "object",
+            "properties": {
+                HOSTILE: {"enum": [HOSTILE, 1], "default": HOSTILE, "description": HOSTILE}
+            },
+        },
+    )
+
+    def run(self, arguments: Mapping[str, Any], seconds: float) -> Outcome:
+        return Outcome(HOSTILE, True, (conversation.Image(media_type='"><b>', data='"><b>'),))
+
+
+def test_what_a_server_says_is_inert(signed_in: Browser, parts: Gateway) -> None:
+    parts.toolbox._own["hostile"] = HostileTool()
+    path = f"{TOOLS}/tool/hostile"
+    pages = [signed_in.get(TOOLS), signed_in.get(path), signed_in.get(f"{path}?as=json")]
+    form = {"csrf_token": signed_in.token(TOOLS), PREFIX + HOSTILE: HOSTILE}
+    pages.append(signed_in.client.post(path, data=form))
+    form[PREFIX + HOSTILE] = "<i>none of them"
+    pages.append(signed_in.client.post(path, data=form))
+    assert [page.status_code for page in pages] == [200, 200, 200, 200, 422]
+    for page in pages:
+        assert not re.search("<script>alert|<b>|<i>", page.text)
