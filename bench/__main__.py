@@ -6,23 +6,25 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
-from bench import cost, footprint, pace, profile
+from bench import cost, dashboards, footprint, pace, profile
 from bench.load import LoadFailed
 from bench.servers import NotServing
 from bench.stage import Row, Stage, tell
 
 MEASURES: dict[str, Callable[[Stage], Iterator[Row]]] = {
     "whole": cost.whole,
+    "limits": cost.limits,
     "stream": cost.stream,
     "translated": cost.translated,
     "paced": pace.paced,
     "crowd": pace.crowd,
+    "dashboards": dashboards.dashboards,
     "memory": footprint.memory,
     "start": footprint.start,
     "parts": cost.parts,
 }
 _UNASKED = "parts"
-_PROFILED = ("whole", "stream", "paced")
+_PROFILED = ("whole", "limits", "stream", "paced")
 _HEAD = ("measure", "gateway", "reference", "ratio", "bound", "")
 
 

@@ -9,7 +9,7 @@ from sysconfig import get_path
 from bench.load import Plan
 from bench.pace import paced_plan
 from bench.servers import ROOT, Gateway
-from bench.stage import Stage, tell
+from bench.stage import ALL_LIMITS, LIMITS, Stage, tell
 
 _SECONDS = 12.0
 _SHOWN, _LEAST = 25, 0.005
@@ -28,7 +28,8 @@ def show(stage: Stage, measure: str) -> str:
     tell(f"{measure}: profiling")
     gateway = Gateway(stage.folder / f"profile-{measure}", config="bench/sampler.py")
     with gateway:
-        plan = _plan(stage, gateway, measure, stage.new_client(gateway))
+        limits = ALL_LIMITS if measure == "limits" else LIMITS
+        plan = _plan(stage, gateway, measure, stage.new_client(gateway, limits))
         outcome = stage.ask(plan)
     samples = json.loads((gateway.folder / "samples.json").read_text())
     unit, units = ("event", plan.events or 1) if measure == "paced" else ("answer", 1)
@@ -40,7 +41,8 @@ def show(stage: Stage, measure: str) -> str:
 def _plan(stage: Stage, gateway: Gateway, measure: str, key: str) -> Plan:
     if measure == "paced":
         return paced_plan(stage, gateway, 300, rate=20, seconds=int(_SECONDS), key=key)
-    return replace(stage.plan(gateway, measure, key=key), seconds=_SECONDS)
+    asked = "stream" if measure == "stream" else "whole"
+    return replace(stage.plan(gateway, asked, key=key), seconds=_SECONDS)
 
 
 def _views(samples: Iterable[tuple[int, list[str]]]) -> dict[str, Counter[str]]:

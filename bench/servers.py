@@ -17,6 +17,9 @@ from bench import process
 ROOT = Path(__file__).resolve().parent.parent
 CHAT = "/v1/chat/completions"
 MESSAGES = "/v1/messages"
+# A budget needs a price. JSON is YAML, too.
+_PRICES = '{"prices": {"openai-compatible": {"*": {"input": "0.15", "output": "0.60"}}}}'
+PASSWORD = "of the bench's administrator"
 _TOKEN = "bench-admin-token-of-more-than-32-characters"
 _PATIENCE = 30.0
 
@@ -140,13 +143,14 @@ class Gateway(Server):
             "GATEWAY_CONFIG": str(settings),
             "GATEWAY_DATA_DIR": str(folder / "data"),
             "GATEWAY_ADMIN_TOKEN": _TOKEN,
+            "GATEWAY_ADMIN_PASSWORD": PASSWORD,
             "WEB_CONCURRENCY": "1",
             "BENCH_SAMPLES": str(folder / "samples.json"),
         }
         super().__init__(folder, "gateway", ["-c", config], environment)
         self._environment["PORT"] = str(self.port)
         folder.mkdir(parents=True, exist_ok=True)
-        settings.touch()
+        settings.write_text(_PRICES)
 
     def client(self, **fields: Any) -> str:
         """The key of a new client."""

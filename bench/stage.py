@@ -26,6 +26,9 @@ ALL_LIMITS = {
     "quota_input_tokens_day": 10**12,
     "quota_output_tokens_day": 10**12,
     "max_input_tokens": 10**6,
+    "max_output_tokens": 10**5,
+    "budget_usd_day": 10**6,
+    "budget_usd_month": 10**6,
 }
 _CALM, _TRIES = 0.05, 3
 _LOOK, _IN_USE = 0.25, 0.15
@@ -86,12 +89,10 @@ class Stage:
         """That of a client with three limits, none of which is ever reached."""
         return self.new_client(self.gateway)
 
-    def new_client(
-        self, gateway: Gateway, name: str = "limited", limits: Mapping[str, int] = LIMITS
-    ) -> str:
+    def new_client(self, gateway: Gateway, limits: Mapping[str, int] = LIMITS) -> str:
         """A client of the gateway whose provider is the static upstream; gives its key."""
         return gateway.client(
-            name=name,
+            name=f"with {len(limits)} limits",
             provider="openai-compatible",
             provider_base_url=f"http://127.0.0.1:{self.upstream.port}/v1",
             provider_api_key="upstream-key",

@@ -273,7 +273,7 @@ def _answered(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
         request = exchange.request = rounds.next()
         yield from _from_targets(exchange, client, request, way)
         _round_over(exchange, call, rounds)
-        if rounds.turn.own and not rounds.is_last:
+        if rounds.has_to_run:
             yield from _tools_run(exchange, rounds)
             call.grow(text_tokens(rounds.added))
         if not rounds.goes_on:

@@ -34,6 +34,8 @@ from gateway.store.counters import (
     Limit,
     Settled,
     State,
+    new_charge,
+    new_settled,
 )
 from gateway.store.models import ClientRow
 from gateway.store.shared import Shared
@@ -292,10 +294,12 @@ class Call:
         if hold is None:
             return
         used = self._used(usage, cost) if usage else {}
-        ends = [Settled(limit, held, used.get(limit.name, 0)) for limit, held in hold.amounts]
-        for _, held, spent in ends:
+        ends = []
+        for limit, held in hold.amounts:
+            spent = used.get(limit[0], 0)
             if spent > held:
                 self.overrun = True
+            ends.append(new_settled((limit, held, spent)))
         self._ends = ends
         self._shared.settle(hold, ends)
 
@@ -311,13 +315,17 @@ class Call:
         """The limits that applied, and what is left of each."""
         booked = {limit.name: used - held for limit, held, used in self._ends}
         told = {}
-        for (name, size, _), used, *_ in self._states:
-            left = max(0, size - used - booked.get(name, 0))
-            told[name] = {
-                "limit": name,
-                "size": _figure(name, size),
-                "left": _figure(name, left),
-            }
+        for (name, size, _), used, _, _, _ in self._states:
+            left = size - used - booked.get(name, 0)
+            left = left if left > 0 else 0
+            if name in _MONEY_FIELDS:
+                told[name] = {
+                    "limit": name,
+                    "size": _figure(name, size),
+                    "left": _figure(name, left),
+                }
+            else:
+                told[name] = {"limit": name, "size": size, "left": left}
         return list(told.values())
 
     def _priced(
@@ -341,12 +349,14 @@ class Call:
         plan, read, unit = self._plan, self._input, int(request.kind == "chat")
         charges = list(plan.held if self._counted else plan.counted + plan.held)
         for limit in plan.tokens:
-            fixed = 0 if limit.name == _OUTPUT.field else read
-            charges.append(Charge(limit, fixed, 0 if limit.name == _INPUT.field else unit))
+            name = limit[0]
+            fixed = 0 if name == _OUTPUT.field else read
+            charges.append(new_charge((limit, fixed, 0 if name == _INPUT.field else unit, True)))
         if self._price is not None:
             for_input, for_output = self._price.highest()
             fixed = self._price.per_request + read * for_input
-            charges += [Charge(limit, fixed, unit * for_output) for limit in plan.money]
+            each = unit * for_output
+            charges += [new_charge((limit, fixed, each, True)) for limit in plan.money]
         return charges
 
     def _take(self, charges: Sequence[Charge], wanted: int = 0, least: int = 0) -> int:
@@ -386,7 +396,7 @@ def _headers(states: Sequence[State]) -> dict[str, str]:
     nearest: dict[str, State] = {}
     rooms: dict[str, tuple[int, int]] = {}
     for state in states:
-        (name, size, window), used, *_ = state
+        (name, size, window), used, _, _, _ = state
         noun = _COUNTED.get(name)
         if noun is None:
             continue

@@ -108,6 +108,12 @@ class Rounds:
         return self.turn.goes_on and not self.is_last
 
     @property
+    def has_to_run(self) -> bool:
+        """Whether somebody will be told what the gateway's calls have come to."""
+        told_later = bool(self.turn.own and self.turn.given) and not self.is_last
+        return self.goes_on or told_later
+
+    @property
     def touched(self) -> bool:
         """Whether another try, or another target, is too late for this round."""
         return self.number == 1 or self.turn.touched

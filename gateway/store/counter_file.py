@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import orjson
+from gevent.hub import Waiter, get_hub
 
 from gateway.store import counters
 from gateway.store.counters import (
@@ -62,15 +63,29 @@ _Result = TypeVar("_Result")
 _End = tuple[int, Hold | None, Sequence[Settled]]
 
 
+class _Asked:
+    """A reservation that waits for the next transaction."""
+
+    __slots__ = ("charges", "gone", "least", "owner", "taken", "waiter", "wanted")
+
+    def __init__(self, owner: int, charges: Sequence[Charge], wanted: int, least: int) -> None:
+        self.owner, self.charges = owner, charges
+        self.wanted, self.least = wanted, least
+        self.waiter: Waiter[Taken] = Waiter()
+        self.taken: Taken | None = None
+        self.gone = False
+        """Nobody waits for it any more."""
+
+
 class SqliteCounters:
     """One row an owner, and one a hold.
 
     A transaction takes microseconds and never waits inside SQLite, since that would stop the
     whole worker: a busy file is asked again after a short cooperative sleep.
 
-    `later` runs something as soon as the worker's loop comes to it. Then calls that end in the same
-    turn are settled in one transaction, or in that of the next reservation, if it comes first. What
-    fails then is done with the next reservation or beat.
+    `later` runs something in a greenlet as soon as the worker's loop comes to it. Then what the
+    calls of one turn reserve and settle is done in one transaction, for which those that reserve
+    wait. A settlement that fails is done with the next reservation or beat.
     """
 
     def __init__(
@@ -81,6 +96,7 @@ class SqliteCounters:
         self._has_beaten = False
         self._later = later
         self._is_due = False
+        self._asked: list[_Asked] = []
         self._ended: list[_End] = []
         self._settling = 0
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
@@ -101,19 +117,20 @@ class SqliteCounters:
         least: int = 0,
         now: float | None = None,
     ) -> Taken:
-        def work() -> Taken:
-            moment = time.time() if now is None else now
-            sheets = self._settled(moment)
-            sheet = sheets[owner] if owner in sheets else self._sheet(owner)
-            taken, amounts = counters.take(sheet, charges, wanted, least, moment)
-            if taken.refused is None:
-                sheets[owner] = sheet
-            self._write(sheets, moment)
-            if not amounts:
-                return taken
-            return Taken(taken.states, taken.units, hold=self._hold(owner, amounts, moment))
-
-        return self._atomically(work)
+        asked = _Asked(owner, charges, wanted, least)
+        if self._later is None or now is not None:
+            return self._atomically(lambda: self._work([asked], now))[0]
+        self._asked.append(asked)
+        self._flush_soon(self._later)
+        try:
+            return asked.waiter.get()
+        except StoreAway:
+            raise
+        except BaseException:  # the call ends while it waits
+            asked.gone = True
+            if asked.taken is not None:
+                self._take_back(asked, asked.taken)
+            raise
 
     def settle(
         self, owner: int, hold: Hold | None, ends: Sequence[Settled], now: float | None = None
@@ -121,9 +138,7 @@ class SqliteCounters:
         end = (owner, hold, ends)
         self._ended.append(end)
         if hold is not None and self._later is not None:
-            if not self._is_due:
-                self._is_due = True
-                self._later(self._settle_soon)
+            self._flush_soon(self._later)
             return
         try:
             self._settle_all(now)
@@ -141,9 +156,8 @@ class SqliteCounters:
 
     def beat(self, now: float | None = None) -> None:
         def work() -> None:
-            moment = time.time() if now is None else now
-            self._write(self._settled(moment), moment)
-            self._beat(moment)
+            self._work([], now)
+            self._beat(time.time() if now is None else now)
 
         self._atomically(work)
 
@@ -166,8 +180,7 @@ class SqliteCounters:
 
     def leave(self) -> None:
         def work() -> None:
-            moment = time.time()
-            self._write(self._settled(moment), moment)
+            self._work([])
             self._execute("DELETE FROM holders WHERE holder = ?", (self.holder,))
 
         self._atomically(work)
@@ -193,20 +206,65 @@ class SqliteCounters:
         self._db.close()
 
     def _settle_all(self, now: float | None = None) -> None:
-        def work() -> None:
-            moment = time.time() if now is None else now
-            self._write(self._settled(moment), moment)
+        self._atomically(lambda: self._work([], now))
 
-        self._atomically(work)
+    def _flush_soon(self, later: Callable[[Callable[[], None]], object]) -> None:
+        if not self._is_due:
+            self._is_due = True
+            later(self._flush)
 
-    def _settle_soon(self) -> None:
+    def _flush(self) -> None:
+        """Does in one transaction what has come together meanwhile."""
         self._is_due = False
+        asked, self._asked = [one for one in self._asked if not one.gone], []
+        run = get_hub().loop.run_callback
         try:
-            if self._ended:
-                self._settle_all()
-        except StoreAway as error:
-            # The next reservation or beat does it.
-            _log.warning("Calls that ended are not settled yet: %s", error)
+            outcomes = self._atomically(lambda: self._work(asked))
+        except BaseException as error:
+            for one in asked:
+                run(one.waiter.throw, error)
+            if not isinstance(error, StoreAway):
+                raise
+            if not asked:
+                # The next reservation or beat does it.
+                _log.warning("Calls that ended are not settled yet: %s", error)
+            return
+        for one, taken in zip(asked, outcomes, strict=True):
+            one.taken = taken
+            if one.gone:  # while the file was busy
+                self._take_back(one, taken)
+            else:
+                run(one.waiter.switch, taken)
+
+    def _work(self, asked: Sequence["_Asked"], now: float | None = None) -> list[Taken]:
+        """Settles what has ended, and reserves what is asked, in that order."""
+        moment = time.time() if now is None else now
+        changed = self._settled(moment)
+        sheets = dict(changed)
+        outcomes = []
+        for one in asked:
+            owner = one.owner
+            if owner not in sheets:
+                sheets[owner] = self._sheet(owner)
+            taken, amounts = counters.take(
+                sheets[owner], one.charges, one.wanted, one.least, moment
+            )
+            if taken.refused is None:
+                changed[owner] = sheets[owner]
+            if amounts:
+                hold = self._hold(owner, amounts, moment)
+                taken = Taken(taken.states, taken.units, hold=hold)
+            outcomes.append(taken)
+        self._write(changed, moment)
+        return outcomes
+
+    def _take_back(self, asked: _Asked, taken: Taken) -> None:
+        if taken.refused is not None:
+            return
+        ends = [Settled(one.limit, 0, -one.fixed) for one in asked.charges if not one.held]
+        held = taken.hold.amounts if taken.hold else ()
+        ends += [Settled(limit, amount, 0) for limit, amount in held]
+        self._ended.append((asked.owner, taken.hold, ends))
 
     def _settled(self, now: float) -> dict[int, Sheet]:
         """Settles the calls that have ended; gives the sheets that are to be written."""

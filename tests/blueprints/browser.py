@@ -39,6 +39,7 @@ class Browser:
     """Fills forms in as a person would, with whatever token the page carries."""
 
     def __init__(self, app: Flask) -> None:
+        self.app = app
         self.client: FlaskClient = app.test_client()
 
     def get(self, path: str) -> TestResponse:

@@ -20,7 +20,7 @@ from tests.spoken import Call, Said
 from tests.told import told
 from tests.tools.mcp_server import PNG
 from tests.tools.serving import Serving
-from tests.upstream import Answer, Received, Upstream, failure
+from tests.upstream import Answer, Json, Received, Upstream, failure
 
 VENDORS = {
     "openai": ("openai", "/v1", "gpt-4o-mini"),
@@ -419,6 +419,19 @@ def test_the_receipt_shows_each_round_and_run_and_their_sum(
     ]
     assert runs[1]["size"] == 1 and all(one["ms"] > 0 for one in runs)
     assert sorted(receipt["tool_names"]) == ["calculate", "calculate", "mcp__add"]
+
+
+def test_a_call_in_an_answer_that_was_cut_is_not_run(pair: Running, upstream: Upstream) -> None:
+    cut = spoken.WHOLES["openai"](Said("Let me", (SUM,)))
+    cut["choices"][0]["finish_reason"] = "length"
+    upstream.always(Json(cut))
+    key = new_key(pair, upstream, "openai", "calculate")
+    answered = pair.chat(key, {"model": "gpt-4o-mini", "messages": [QUESTION]})
+    (choice,) = answered.json["choices"]
+    assert (choice["finish_reason"], choice["message"]["content"]) == ("length", "Let me")
+    (row,) = pair.rows(1, request_id=answered.headers["x-request-id"])
+    noted = json.loads(row["tool_rounds"])
+    assert (len(noted["rounds"]), noted["runs"]) == (1, [])
 
 
 @pytest.mark.parametrize("strict", [False, True])

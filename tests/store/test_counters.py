@@ -3,14 +3,17 @@
 import math
 import multiprocessing
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import gevent
 import orjson
 import pytest
+from gevent import monkey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -528,8 +531,8 @@ class TestTheSharedFile:
             closing(SqliteCounters(path, later=waiting.append)) as counters,
             closing(SqliteCounters(path)) as other,
         ):
-            charges = [Charge(one, 20)]
-            holds = [counters.reserve(OWNER, charges).hold for _ in range(3)]
+            charges, today = [Charge(one, 20)], time.time()
+            holds = [counters.reserve(OWNER, charges, now=today).hold for _ in range(3)]
             settle(counters, holds[0], 1, now=None)
             settle(counters, holds[1], 2, now=None)
             assert (state(other, one, None).used, len(waiting)) == (60, 1)
@@ -537,7 +540,7 @@ class TestTheSharedFile:
                 waiting.pop()()
             assert state(other, one, None).used == 60
             # The next reservation brings them along.
-            counters.reserve(OWNER, charges)
+            counters.reserve(OWNER, charges, now=today)
             assert (state(other, one, None).used, state(other, one, None).reserved) == (43, 40)
             settle(counters, holds[2], 3, now=None)
             waiting.pop()()
@@ -553,6 +556,37 @@ class TestTheSharedFile:
             sheet = _sheet(path)
             assert sheet[one.name][1:] == [5, 0, 0]
             assert other.free() == 0
+
+    def test_reserves_together_what_one_turn_asks_for(self, tmp_path: Path) -> None:
+        one, waiting = limit(3, DAY), list[Callable[[], None]]()
+        with closing(SqliteCounters(tmp_path / "counters", later=waiting.append)) as counters:
+            jobs = [gevent.spawn(counters.reserve, OWNER, [Charge(one, 1)]) for _ in range(5)]
+            gevent.sleep(0)
+            assert len(waiting) == 1
+            assert state(counters, one, None).used == 0
+            gevent.spawn(waiting.pop())
+            outcomes = [job.get() for job in jobs]
+            assert [outcome.refused is None for outcome in outcomes] == [True] * 3 + [False] * 2
+            assert len({outcome.hold for outcome in outcomes[:3]}) == 3
+            assert state(counters, one, None).reserved == 3
+
+    def test_tells_all_who_wait_that_it_is_away(self, tmp_path: Path) -> None:
+        path = tmp_path / "counters"
+        with closing(SqliteCounters(path, later=gevent.spawn)) as counters, closing(locked(path)):
+            charges = [Charge(limit(3), 1)]
+            jobs = [gevent.spawn(counters.reserve, OWNER, charges) for _ in range(3)]
+            for job in jobs:
+                with pytest.raises(StoreAway, match="locked"):
+                    job.get()
+
+    @pytest.mark.parametrize("when", ["before", "busy", "after"])
+    def test_gives_back_what_nobody_waits_for_any_more(self, tmp_path: Path, when: str) -> None:
+        process = multiprocessing.get_context("spawn").Process(
+            target=given_up, args=(tmp_path / "counters", when)
+        )
+        process.start()
+        process.join()
+        assert process.exitcode == 0
 
     def test_forgets_only_what_is_past(self, tmp_path: Path) -> None:
         used, held = limit(1), limit(1)
@@ -585,6 +619,34 @@ class TestTheSharedFile:
             with closing(locked(path)), pytest.raises(StoreAway):
                 take(counters, limits, NOON)
             assert [taken(counters, limits, NOON) for _ in range(2)] == [True, False]
+
+
+def given_up(path: Path, when: str) -> None:
+    """A call that ends before, while or after its reservation is made. It needs gevent's patch."""
+    monkey.patch_time()
+    held, counted = limit(9, DAY), limit(9, DAY)
+    waiting: list[Callable[[], None]] = []
+    with closing(SqliteCounters(path, later=waiting.append)) as counters:
+        charges = [Charge(held, 1), Charge(counted, 1, held=False)]
+        job = gevent.spawn(counters.reserve, OWNER, charges)
+        gevent.sleep(0)
+        busy = locked(path)
+        if when != "busy":
+            busy.close()
+        if when == "before":
+            job.kill()
+        elif when == "after":
+            job.kill(block=False)  # it is told so in the next turn, before its outcome
+            waiting.pop()()
+        work = [gevent.spawn(one) for one in waiting]
+        gevent.sleep(0)
+        job.kill()
+        busy.close()
+        gevent.joinall(work)
+        assert isinstance(job.value, gevent.GreenletExit)
+        for one in (held, counted):
+            standing = state(counters, one, None)
+            assert (standing.used, standing.reserved) == (0, 0)
 
 
 def locked(path: Path) -> sqlite3.Connection:

@@ -66,6 +66,10 @@ class StreamWriter:
         }
 
     def write(self, event: Event) -> bytes:
+        if type(event) is TextPiece and self._kind == "text":
+            # Most of most streams; nothing waits while a text is open.
+            if event.choice == 0 and event.native is None and event.text:
+                return self._prefix + orjson.dumps(event.text) + b"}}\n\n"
         if isinstance(event, Began):
             self._begin(event)
         elif isinstance(event, Counted):

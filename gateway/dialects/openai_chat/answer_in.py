@@ -8,10 +8,11 @@ from typing import Any
 
 import orjson
 
-from gateway.conversation import Began, Event
+from gateway.conversation import Began, Event, TextPiece
 from gateway.dialects.openai_chat.choice_in import ChoiceReader
 from gateway.dialects.openai_chat.logprobs import read_logprobs
 from gateway.dialects.openai_chat.native import kept
+from gateway.dialects.openai_chat.text_runs import MOST_RUNS, Run, run_of
 from gateway.dialects.openai_chat.thoughts import objects
 from gateway.dialects.openai_chat.usage import counted, usage_in
 
@@ -60,11 +61,18 @@ class StreamReader:
         self._taken: set[str] = set()
         self._usage: Any = None
         self._sources: list[dict[str, Any]] = []
+        self._run: Run | None = None
+        self._runs_to_try = MOST_RUNS
 
     def feed(self, data: bytes, name: str | None = None) -> list[Event]:
         """The data of one event, and the event's name."""
         if self._told or self.failure is not None:
             return []
+        if self._run is not None and name is None:
+            text = self._run.text_of(data)
+            if text is not None:
+                self._runs_to_try = MOST_RUNS
+                return [TextPiece(text, self._run.choice)]
         if data == _DONE:
             self.ended = self._done = True
             return self.finish()
@@ -77,7 +85,13 @@ class StreamReader:
             self._take_failure(chunk, name)
             if self.failure is not None or not isinstance(chunk, dict):
                 return []
-        return self._read(chunk)
+        events = self._read(chunk)
+        if self._runs_to_try:
+            self._runs_to_try -= 1
+            self._run = run_of(data, chunk, events)
+        else:
+            self._run = None
+        return events
 
     def finish(self) -> list[Event]:
         """What waits for the end: sources, how each choice finished, the last usage."""
