@@ -36,11 +36,11 @@ class FailedTry:
 def failed_tries(engine: Engine, looked_at: int = LOOKED_AT) -> dict[str, FailedTry]:
     """By provider; a bounded number of rows is looked at, however long the log is."""
     columns = (_LOG.id, _LOG.started_at, _LOG.request_id, _LOG.attempt_log)
-    last = select(*columns).order_by(_LOG.id.desc()).limit(looked_at).subquery()
+    last = select(*columns).order_by(_LOG.started_at.desc()).limit(looked_at).subquery()
     failed = (
         select(last.c.started_at, last.c.request_id, last.c.attempt_log)
         .where(last.c.attempt_log.is_not(None))
-        .order_by(last.c.id.desc())
+        .order_by(last.c.started_at.desc(), last.c.id.desc())
         .limit(_MOST_FAILED)
     )
     with database_answers(), engine.connect() as connection:

@@ -36,11 +36,17 @@ def tool_runs(engine: Engine, looked_at: int = LOOKED_AT) -> dict[str, ToolRuns]
     """By the tool's name; a bounded number of rows is looked at, however long the log is."""
     since = round((now() - SPAN).timestamp() * 1000)
     columns = (_LOG.id, _LOG.started_at, _LOG.request_id, _LOG.tool_rounds)
-    last = select(*columns).order_by(_LOG.id.desc()).limit(looked_at).subquery()
+    last = (
+        select(*columns)
+        .where(_LOG.started_at >= since)
+        .order_by(_LOG.started_at.desc())
+        .limit(looked_at)
+        .subquery()
+    )
     ran = (
         select(last.c.started_at, last.c.request_id, last.c.tool_rounds)
-        .where(last.c.tool_rounds.is_not(None), last.c.started_at >= since)
-        .order_by(last.c.id.desc())
+        .where(last.c.tool_rounds.is_not(None))
+        .order_by(last.c.started_at.desc(), last.c.id.desc())
         .limit(_MOST_CALLS)
     )
     found: dict[str, ToolRuns] = {}
