@@ -198,6 +198,8 @@ class Toolbox:
             self.renew()
         except GatewayError:
             pass  # the database is away: the servers that are known go on, the next turn will do
+        except Exception:
+            _log.exception("The MCP servers that were added cannot be read")
 
     def _take(self, added: list[McpServer]) -> None:
         """Those that are the same stay as they are, with their tools and sessions."""

@@ -174,6 +174,16 @@ def test_a_tool_is_tried(person: Person) -> None:
     expect(page.get_by_label("The result")).to_have_text(re.compile("^200"))
 
 
+def test_long_words_do_not_widen_the_page(person: Person) -> None:
+    page = person.page
+    page.set_viewport_size({"width": 360, "height": 780})
+    person.go("tools/tool/base64")
+    page.get_by_label("text").fill("x" * 5000)
+    person.press("Run")
+    expect(page.get_by_label("The result")).to_contain_text("eHh4eHh4")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
 def test_a_server_is_added_seen_connected_tried_and_removed(
     person: Person, gateway: Running, serving: Serving
 ) -> None:
