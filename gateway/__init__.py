@@ -4,6 +4,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
 
     app, wsgi, worker
     blueprints, commands
+    probes
     exchange, preview, overview
     question, rounds
     routing, limits, catalogue, memory, record, fallback

@@ -311,6 +311,9 @@ class Admin(Section):
     sign_in_per_minute: int = Field(
         default=10, ge=1, le=10_000, description="attempts to sign in, per address and minute"
     )
+    test_timeout: Timeout = Field(
+        default=30.0, description="seconds that each probe of a connection test may take"
+    )
 
 
 class Access(Section):

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -95,6 +96,12 @@ class Gateway:
             self.toolbox.watch,
         )
         self._greenlets = [gevent.spawn(one) for one in work]
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Does some work in the background, which ends with the worker at the latest."""
+        greenlet = gevent.spawn(work)
+        self._greenlets.append(greenlet)
+        greenlet.rawlink(self._greenlets.remove)
 
     def stop(self) -> None:
         self.hub.close()

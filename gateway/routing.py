@@ -8,6 +8,7 @@ from gateway.errors import BadRequest, GatewayError, ModelNotFound
 from gateway.providers import Ways
 from gateway.providers.base import Credentials, Provider, Target
 from gateway.store.clients import Client
+from gateway.store.models import ClientRow
 
 _LONGEST_NAME = 255
 """Of a model: it goes into headers, metrics and a column of the log."""
@@ -46,7 +47,7 @@ def route(client: Client, model: str | None, ways: Ways) -> Route:
     return Route(tuple(targets), tuple(skipped))
 
 
-def chosen(client: Client, model: str | None, ways: Ways) -> str:
+def chosen(client: Client | ClientRow, model: str | None, ways: Ways) -> str:
     """The target that a client's model stands for, after aliases and the list of allowed ones."""
     if model is None:
         if client.default_model is None:
@@ -138,14 +139,14 @@ def _credentials(
     return Credentials(address, key, version)
 
 
-def _is_allowed(client: Client, target: str, ways: Ways) -> bool:
+def _is_allowed(client: Client | ClientRow, target: str, ways: Ways) -> bool:
     allowed = client.allowed_models
     if not allowed or target in allowed:
         return True
     return _place(client, target, ways) in {_place(client, one, ways) for one in allowed}
 
 
-def _place(client: Client, target: str, ways: Ways) -> tuple[str, str]:
+def _place(client: Client | ClientRow, target: str, ways: Ways) -> tuple[str, str]:
     """The provider that a target names, else the client's own, and the model's name there."""
     head, slash, rest = target.partition("/")
     if slash and rest and (head in ways.providers or head == client.provider):

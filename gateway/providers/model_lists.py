@@ -31,23 +31,30 @@ class ModelLists:
     def of(self, provider: Provider, credentials: Credentials) -> list[Model]:
         """A vendor's models in OpenAI's shape. Raises UpstreamError."""
         until, models = self._lists.get((provider.id, credentials), (0.0, []))
-        return self.anew(provider, credentials) if until < time.monotonic() else models
+        if until >= time.monotonic():
+            return models
+        listed = self.now(provider, credentials)
+        if listed is None:
+            listed = [model(name, provider.id) for name in provider.models]
+            self._keep(provider, credentials, listed)
+        return listed
 
-    def anew(self, provider: Provider, credentials: Credentials) -> list[Model]:
-        """The same, asked for now. Raises UpstreamError."""
-        models = self._fetched(provider, credentials)
-        while len(self._lists) >= _KEPT:
-            del self._lists[next(iter(self._lists))]
-        self._lists[provider.id, credentials] = (time.monotonic() + self._seconds, models)
-        return models
-
-    def _fetched(self, provider: Provider, credentials: Credentials) -> list[Model]:
+    def now(self, provider: Provider, credentials: Credentials) -> list[Model] | None:
+        """The same as the vendor tells it now; None where it has no list. Raises UpstreamError."""
         for url in provider.models_urls(credentials):
             rows = self._pages(provider, credentials, url)
             if rows is not None:
                 told = provider.enriched(rows, partial(self._asked, provider, credentials))
-                return [_row(row, provider.id) for row in told]
-        return [model(name, provider.id) for name in provider.models]
+                models = [_row(row, provider.id) for row in told]
+                self._keep(provider, credentials, models)
+                return models
+        return None
+
+    def _keep(self, provider: Provider, credentials: Credentials, models: list[Model]) -> None:
+        self._lists.pop((provider.id, credentials), None)
+        while len(self._lists) >= _KEPT:
+            del self._lists[next(iter(self._lists))]
+        self._lists[provider.id, credentials] = (time.monotonic() + self._seconds, models)
 
     def _pages(
         self, provider: Provider, credentials: Credentials, url: str

@@ -55,10 +55,12 @@ def record(
     )
 
 
-def note(engine: Engine, actor: str, action: str, subject: str) -> None:
+def note(
+    engine: Engine, actor: str, action: str, subject: str, subject_id: int | None = None
+) -> None:
     """An action that changes nothing here, in a transaction of its own."""
     with database_answers(), Session(engine) as session, session.begin():
-        record(session, actor, action, subject)
+        record(session, actor, action, subject, subject_id)
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:

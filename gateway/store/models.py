@@ -174,6 +174,27 @@ class AuditRow(Base):
     changes: Mapped[Any] = mapped_column(JSON)
 
 
+class ConnectionTest(Base):
+    """The last test of a client's connection: `store/connection_tests.py` keeps it."""
+
+    __tablename__ = "connection_tests"
+
+    client_id: Mapped[int] = mapped_column(
+        ForeignKey("clients.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    run: Mapped[str] = mapped_column(String(32))
+    """Tells one run from the next."""
+    actor: Mapped[str] = mapped_column(String(100))
+    provider: Mapped[str] = mapped_column(String(40))
+    provider_base_url: Mapped[str | None] = mapped_column(String(1000))
+    model: Mapped[str | None] = mapped_column(String(255))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    beat_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    """When its worker was last heard of."""
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    results: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
 def _where(condition: str) -> dict[str, Any]:
     """An index of few rows: those alone that are worth looking for."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}

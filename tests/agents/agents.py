@@ -47,7 +47,7 @@ class Agent:
         ran = subprocess.run(
             [str(program), *command[1:]],
             cwd=place.work,
-            env=_environment(place) | environment,
+            env=surroundings(place.home) | environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -58,13 +58,14 @@ class Agent:
         return ran.stdout
 
 
-def _environment(place: Place) -> dict[str, str]:
+def surroundings(home: Path) -> dict[str, str]:
+    """An environment in which nobody but the gateway can be asked."""
     proxies = {f"{scheme}_proxy": _NOWHERE for scheme in ("http", "https")}
     proxies |= {name.upper(): value for name, value in proxies.items()}
     return {
         "PATH": os.environ["PATH"],
-        "HOME": str(place.home),
-        "TMPDIR": str(place.home),
+        "HOME": str(home),
+        "TMPDIR": str(home),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "NO_PROXY": "127.0.0.1",

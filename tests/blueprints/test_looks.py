@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.blueprints.person import Person
 from tests.failure.caller import QUESTION
+from tests.probes.scripted import outcome
 from tests.running import Running
 
 SIZES = ((360, 780), (1600, 1000))
@@ -32,7 +33,7 @@ PAGES = (
     "account",
     "nothing",
 )
-"""Below /admin/. `{client}` has a long name, and has made the request `{request}`."""
+"""Below /admin/. `{client}` has a long name, is tested, and has made the request `{request}`."""
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,7 @@ def addresses(gateway: Running) -> dict[str, str]:
     key = gateway.client(name="x" * 70 + " y", model_aliases={"*": "demo"})
     request_id = gateway.chat(key, QUESTION).headers["x-request-id"]
     (row,) = gateway.rows(1, request_id=request_id)
+    outcome(gateway, row["client_id"], {"model": "x"})
     return {"request": request_id, "client": str(row["client_id"])}
 
 

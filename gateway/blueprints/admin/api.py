@@ -9,6 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from gateway.blueprints.admin import (
     audit_api,
     clients_api,
+    connection_api,
     guard_api,
     preview_api,
     providers_api,
@@ -25,6 +26,7 @@ bp.before_request(guard_api)
 
 PARTS = (
     clients_api.bp,
+    connection_api.bp,
     preview_api.bp,
     stats_api.bp,
     requests_api.bp,

@@ -13,6 +13,8 @@ from gateway.blueprints.admin import (
     check_origin,
     check_write,
     clients_pages,
+    connect,
+    connection_pages,
     dashboard,
     live,
     providers_pages,
@@ -73,6 +75,8 @@ def home() -> ResponseReturnValue:
 for part in (
     dashboard.bp,
     clients_pages.bp,
+    connection_pages.bp,
+    connect.bp,
     requests_pages.bp,
     tools_pages.bp,
     providers_pages.bp,

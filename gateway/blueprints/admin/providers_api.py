@@ -61,7 +61,9 @@ def fetch(provider: Provider) -> int:
             code="no_credentials",
         )
     audit.note(gateway.engine, acting(), "provider.fetch-models", provider.id)
-    models = gateway.model_lists.anew(provider, credentials)
+    models = gateway.model_lists.now(provider, credentials)
+    if models is None:
+        raise BadRequest(f"{provider.title} offers no list of models.", code="no_list")
     kept = [{name: one[name] for name in ("id", "context_window") if name in one} for one in models]
     value = {"at": place_of(gateway, provider), "fetched_at": time.time(), "models": kept}
     keep(gateway.engine, MODEL_LIST.format(provider.id), value)

@@ -1,0 +1,2 @@
+export GATEWAY_KEY={{ key | shell }}
+codex
