@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from gateway.config import McpServer
@@ -22,6 +23,7 @@ from gateway.store.models import SettingRow
 from gateway.store.vault import Vault, WrongSecretKey
 
 MOST_SERVERS = 50
+_TAKEN = "is taken by another server"
 _PREFIX = "mcp_server:"
 _AFTER = "mcp_server;"  # the text that comes next after all that begin with the prefix
 _log = logging.getLogger(__name__)
@@ -58,14 +60,11 @@ class McpBook:
     def add(self, fields: Mapping[str, Any]) -> McpServer:
         """Raises InvalidFields."""
         server = _checked(fields)
-        with database_answers(), Session(self.engine) as session, session.begin():
-            names = [row.value["name"].lower() for row in session.scalars(_ALL)]
-            if server.name.lower() in (*names, *(name.lower() for name in self.taken)):
-                raise InvalidFields({"name": "is taken by another server"})
-            if len(names) >= MOST_SERVERS:
-                raise InvalidFields({"name": f"would be one more than {MOST_SERVERS} servers"})
-            session.add(SettingRow(name=_key(server.name), value=self._sealed(server)))
-            self._note(session, "mcp-server.add", server.name, {}, _told(server))
+        try:
+            with database_answers(), Session(self.engine) as session, session.begin():
+                self._add(session, server)
+        except IntegrityError:  # somebody was faster
+            raise InvalidFields({"name": _TAKEN}) from None
         self.changed()
         return server
 
@@ -91,6 +90,15 @@ class McpBook:
             self._note(session, "mcp-server.remove", name, before and _told(before) or {}, {})
             session.delete(row)
         self.changed()
+
+    def _add(self, session: Session, server: McpServer) -> None:
+        names = [row.value["name"].lower() for row in session.scalars(_ALL)]
+        if server.name.lower() in (*names, *(name.lower() for name in self.taken)):
+            raise InvalidFields({"name": _TAKEN})
+        if len(names) >= MOST_SERVERS:
+            raise InvalidFields({"name": f"would be one more than {MOST_SERVERS} servers"})
+        session.add(SettingRow(name=_key(server.name), value=self._sealed(server)))
+        self._note(session, "mcp-server.add", server.name, {}, _told(server))
 
     def _sealed(self, server: McpServer) -> dict[str, Any]:
         headers = {name: value.get_secret_value() for name, value in server.headers.items()}

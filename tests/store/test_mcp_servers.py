@@ -1,5 +1,6 @@
 """MCP servers that administrators add: checked, encrypted, audited."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,16 @@ def test_one_of_another_secret_key_is_left_out_and_can_be_removed(
     assert added_names(engine) == ["wiki"]
     McpBook(engine, other, [], lambda: None, "eve").remove("wiki")
     assert added_names(engine) == []
+
+
+def test_of_two_who_add_one_name_at_once_the_second_is_told(engine: Engine, vault: Vault) -> None:
+    def add(number: int) -> str:
+        try:
+            book = McpBook(engine, vault, [], lambda: None, "eve")
+            return book.add({**WIKI, "url": f"http://{number}.example/"}).name
+        except InvalidFields as error:
+            return error.fields["name"]
+
+    with ThreadPoolExecutor(4) as pool:
+        told = sorted(pool.map(add, range(8)))
+    assert told == ["is taken by another server"] * 7 + ["wiki"]
