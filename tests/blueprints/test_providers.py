@@ -76,6 +76,7 @@ def test_all_providers_are_told_and_whether_there_is_a_key(gateway: Running) -> 
     assert found["openai"]["credentials"] == {"key": "set", "configured": True}
     assert found["anthropic"]["credentials"] == {"key": "not set", "configured": False}
     assert found["demo"]["credentials"] == {"key": "not needed", "configured": True}
+    assert found["demo"]["base_url"] is None
     assert found["openrouter"]["dialects"] == ["openai", "responses"]
     assert found["gemini"]["base_url"].startswith("https://generativelanguage.")
     assert SECRET.encode() not in answer.body

@@ -35,6 +35,7 @@ class Standing:
 
     provider: Provider
     base_url: str | None
+    """None where there is no usual one, and for the demo provider, which is inside the gateway."""
     key: str
     """Of the gateway's own credentials: `set`, `not set`, or `not needed`."""
     is_configured: bool
@@ -105,12 +106,13 @@ def _standing(
     given = gateway.ways.credentials.get(provider.id)
     own = given.base_url if given else None
     has_key = given is not None and given.api_key is not None
-    needless = provider.id == "demo" or (provider.key == "optional" and not has_key)
+    is_demo = provider.id == "demo"
+    needless = is_demo or (provider.key == "optional" and not has_key)
     return Standing(
         provider=provider,
-        base_url=shown_address(own) or "set" if own else provider.base_url,
+        base_url=(shown_address(own) or "set") if own else None if is_demo else provider.base_url,
         key="set" if has_key else "not needed" if needless else "not set",
-        is_configured=given is not None or provider.id == "demo",
+        is_configured=given is not None or is_demo,
         is_reachable=own_credentials(provider, gateway.ways) is not None,
         clients=clients,
         totals=totals,
