@@ -30,6 +30,7 @@ from gateway.store.counter_file import SqliteCounters
 from gateway.store.counters import Counters
 from gateway.store.engine import database_url, engine_options
 from gateway.store.ledger import Ledger
+from gateway.store.mcp_servers import added_servers
 from gateway.store.settings import ENABLED_TOOLS, stored
 from gateway.store.shared import Shared
 from gateway.store.state import States
@@ -139,6 +140,13 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         proxy=settings.upstream.proxy,
         ca_bundle=settings.upstream.ca_bundle,
     )
+    toolbox = Toolbox(
+        settings.tools,
+        fetcher,
+        upstream,
+        stored=lambda: stored(engine, ENABLED_TOOLS),
+        added=lambda: added_servers(engine, vault),
+    )
     return Gateway(
         settings=settings,
         engine=engine,
@@ -153,7 +161,7 @@ def _gateway(settings: Settings, vault: Vault) -> Gateway:
         prices=Prices(settings),
         breaker=Breaker(settings.breaker, metrics.breaker),
         model_lists=ModelLists(upstream, settings.upstream.models_cache_seconds),
-        toolbox=Toolbox(settings.tools, fetcher, upstream, lambda: stored(engine, ENABLED_TOOLS)),
+        toolbox=toolbox,
         metrics=metrics,
     )
 

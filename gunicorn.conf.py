@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from typing import Any
 
 from gateway.config import ConfigError, load
@@ -53,6 +54,7 @@ def on_starting(server: Any) -> None:
     else:
         _prepare()
     _metrics_dir.mkdir(parents=True, exist_ok=True)
+    os.environ["AI_GATEWAY_SERVING_SINCE"] = str(time.time())  # workers come later, and go
 
 
 def _forget_the_dead() -> None:

@@ -7,7 +7,8 @@ docs/configuration.md repeat them for people; tests hold both to this file.
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     ValidationInfo,
@@ -65,6 +67,31 @@ ENVIRONMENT = {
 """Variables that win over the file, and the setting that each one sets."""
 
 Key = tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from; `admin`: it was set while the gateway runs.
+
+    `variables`: the one that sets it, or those that the file's text names as `${…}`.
+    """
+
+    kind: Literal["default", "file", "environment", "admin"]
+    variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Of all settings of one start, by dotted key; two settings are the same without them."""
+
+    file: Path | None = field(default=None, compare=False)
+    by_key: Mapping[str, Origin] = field(default_factory=dict, compare=False)
+
+    def of(self, key: str) -> Origin:
+        return self.by_key.get(key, _UNSAID)
+
+
+_UNSAID = Origin("default")
 
 
 class ConfigError(Exception):
@@ -739,10 +766,16 @@ class Settings(Section):
         default={}, description="prices in place of the bundled list's, by provider and model"
     )
 
+    _origins: Origins = PrivateAttr(default=Origins())
+
     @field_validator("providers", "prices", mode="before")
     @classmethod
     def _none_written(cls, value: Any) -> Any:
         return {} if value is None else value
+
+    @property
+    def origins(self) -> Origins:
+        return self._origins
 
     @property
     def database_url(self) -> str:
@@ -772,6 +805,7 @@ class _Source:
             lines = [self._line(one) for one in found if one["loc"] not in self.unfilled]
         if lines or self.unfilled:
             raise ConfigError(*self.unfilled.values(), *lines)
+        settings._origins = Origins(self.path, dict(self._origins()))
         return settings
 
     def _read(self, required: bool) -> dict[Any, Any]:
@@ -797,7 +831,7 @@ class _Source:
             return [self._filled(inner, (*key, at)) for at, inner in enumerate(value)]
         if not isinstance(value, str):
             return value
-        return re.sub(r"\$\{([^}]*)\}", lambda match: self._variable(match[1], key), value)
+        return _REFERENCE.sub(lambda match: self._variable(match[1], key), value)
 
     def _variable(self, written: str, key: Key) -> str:
         name, has_default, default = written.partition(":-")
@@ -817,6 +851,15 @@ class _Source:
                 self.unfilled.pop(tuple(key), None)
         return values
 
+    def _origins(self) -> Iterator[tuple[str, Origin]]:
+        for key, value in _leaves(self.written, ()):
+            texts = json.dumps(value, default=str)
+            variables = (one.partition(":-")[0] for one in _REFERENCE.findall(texts))
+            yield _dotted(key), Origin("file", tuple(dict.fromkeys(variables)))
+        for variable, dotted in ENVIRONMENT.items():
+            if self.environ.get(variable):
+                yield dotted, Origin("environment", (variable,))
+
     def _line(self, error: ErrorDetails) -> str:
         key = _of_the_list(error["loc"])
         if error["type"] in ("extra_forbidden", "invalid_key") or key[-1] == "[key]":
@@ -832,9 +875,9 @@ class _Source:
         dotted = _dotted(key)
         for variable, target in ENVIRONMENT.items():
             if target == dotted and self.environ.get(variable):
-                shown = _shown(self.environ[variable], _is_open(field))
+                shown = _shown(self.environ[variable], is_open(field))
                 return f"environment: {variable} = {shown} ({dotted})"
-        return f"{self.file}: {dotted} = {_shown(_at(self.written, key), _is_open(field))}"
+        return f"{self.file}: {dotted} = {_shown(_at(self.written, key), is_open(field))}"
 
 
 # Reading YAML.
@@ -894,6 +937,18 @@ def _without_content(problem: str) -> str:
     return re.split(r" ['\"](?!<)[^'\"]{2,}", problem, maxsplit=1)[0]
 
 
+_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+
+
+def _leaves(value: Any, key: Key) -> Iterator[tuple[Key, Any]]:
+    """What is written of each setting; a list is one."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, (*key, name))
+    elif key:
+        yield key, value
+
+
 def _put(values: Any, section: list[str], name: str, value: str) -> None:
     for part in section:
         if values.get(part) is None:
@@ -949,8 +1004,8 @@ def _unknown(key: Key, error: ErrorDetails) -> str:
     if error["type"] == "invalid_key":  # its input is the key, not the value
         return f"{_dotted(key)}: no such setting; {choice}"
     value = error["input"]
-    is_open = not isinstance(value, str) and all(map(_is_open, fields.values()))
-    return f"{_dotted(key)} = {_shown(value, is_open)}: no such setting; {choice}"
+    shown = not isinstance(value, str) and all(map(is_open, fields.values()))
+    return f"{_dotted(key)} = {_shown(value, shown)}: no such setting; {choice}"
 
 
 def _choice(name: int | str, names: tuple[str, ...], owner: str) -> str:
@@ -1006,8 +1061,8 @@ def _bounds(field: FieldInfo) -> str:
     return f" from {bounds['ge']} to {bounds['le']}" if bounds else ""
 
 
-def _is_open(field: FieldInfo | None) -> bool:
-    """Whether a wrong value may be shown: it neither is, nor holds, nor was meant as a secret."""
+def is_open(field: FieldInfo | None) -> bool:
+    """Whether a value may be shown: it neither is, nor holds, nor was meant as a secret."""
     if field is None or not field.repr:
         return False
     plain = {bool, int, float, Decimal, Path, str, NoneType}

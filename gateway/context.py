@@ -30,7 +30,7 @@ from gateway.store.retention import prune
 from gateway.store.shared import Shared
 from gateway.store.state import States
 from gateway.store.vault import Vault
-from gateway.telemetry import Metrics, Standing
+from gateway.telemetry import Metrics
 from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
 
@@ -64,6 +64,7 @@ class Gateway:
     hangups: HangupWatch = field(default_factory=HangupWatch)
     hub: Hub = field(init=False)
     in_flight: InFlight = field(init=False)
+    started_at: float = field(default_factory=time.time)
     _greenlets: list[Any] = field(default_factory=list)
     _forgotten: int = 0
 
@@ -116,9 +117,10 @@ class Gateway:
         self.shared.close()
         self.states.close()
 
-    def _mark(self) -> tuple[int, Standing, list[str], int]:
+    def _mark(self) -> tuple[Any, ...]:
         """Differs from the last one when something has happened, in whichever worker."""
-        return last_id(self.engine), self.metrics.standing(), self.degraded(), self._forgotten
+        standing, tools = self.metrics.standing(), self.toolbox.standing()
+        return last_id(self.engine), standing, self.degraded(), tools, self._forgotten
 
     def _forget(self) -> None:
         self._forgotten += 1

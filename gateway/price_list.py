@@ -76,9 +76,19 @@ def is_written(data_dir: Path) -> bool:
 
 def find(data_dir: Path, provider_id: str, model: str) -> Model | None:
     """What the list says of a provider's model; raises OSError if it cannot be read."""
+    return fitting(listed(data_dir, provider_id), model)
+
+
+def listed(data_dir: Path, provider_id: str) -> list[Model]:
+    """All that the list says of a provider; raises OSError if it cannot be read."""
     if not is_written(data_dir):
         write(data_dir)
-    models = orjson.loads((_folder(data_dir) / f"{provider_id}.json").read_bytes())
+    models: list[Model] = orjson.loads((_folder(data_dir) / f"{provider_id}.json").read_bytes())
+    return models
+
+
+def fitting(models: list[Model], model: str) -> Model | None:
+    """The one of a provider's that a name stands for."""
     name = model.lower()
     return _fitting(models, name) or _fitting(models, _DATED.sub(r"-\1-\2-\3", name))
 

@@ -5,11 +5,11 @@ Nothing is fetched.
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 from gateway import price_list
@@ -144,34 +144,54 @@ class Prices:
     def limits_of(self, provider_id: str, model: str) -> ModelLimits:
         return self._found(provider_id, model).limits
 
-    def _found(self, provider_id: str, model: str) -> "_Found":
+    def of_each(
+        self, provider_id: str, models: Iterable[str]
+    ) -> dict[str, tuple[Price | None, ModelLimits]]:
+        """What is known of many models: the list is read once for all of them."""
+        read = cache(partial(price_list.listed, self._data_dir, provider_id))
+
+        def find(model: str) -> price_list.Model | None:
+            return price_list.fitting(read(), model)
+
+        found = {model: self._found(provider_id, model, find) for model in models}
+        return {model: (one.price, one.limits) for model, one in found.items()}
+
+    def own_models(self, provider_id: str) -> list[str]:
+        """The models that config.yaml has a price for; a name may end in `*`."""
+        return list(self._own.get(provider_id, {}))
+
+    def _found(self, provider_id: str, model: str, find: "_Find | None" = None) -> "_Found":
         key = (provider_id, model)
         found = self._known.get(key)
         now = self._clock()
         if found is None or now >= found.until:
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            found = self._known[key] = self._look_up(provider_id, model, now)
+            find = find or partial(price_list.find, self._data_dir, provider_id)
+            found = self._known[key] = self._look_up(provider_id, model, now, find)
         return found
 
-    def _look_up(self, provider_id: str, model: str, now: float) -> "_Found":
+    def _look_up(self, provider_id: str, model: str, now: float, find: "_Find") -> "_Found":
         own = _own(self._own.get(provider_id, {}), model)
-        listed = self._listed(provider_id, model, now)
+        listed = self._listed(provider_id, model, now, find)
         if own is None:
             return listed
         price = _own_price(own, model) or listed.price
         window = own.context_window or listed.limits.context_window
         return _Found(price, ModelLimits(window, own.max_output), listed.until)
 
-    def _listed(self, provider_id: str, model: str, now: float) -> "_Found":
+    def _listed(self, provider_id: str, model: str, now: float, find: "_Find") -> "_Found":
         if provider_id not in price_list.LISTED_AS:
             return _DEMO if provider_id == "demo" else _UNKNOWN
         try:
-            found = price_list.find(self._data_dir, provider_id, model)
+            found = find(model)
         except (OSError, ValueError) as error:
             _log.warning("The price list cannot be read: %s", type(error).__name__)
             return _Found(None, ModelLimits(), now + _MINUTE)
         return _UNKNOWN if found is None else _listed(found, now)
+
+
+_Find = Callable[[str], price_list.Model | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.config import ProviderCredentials
 from gateway.errors import BadRequest, GatewayError, ModelNotFound
 from gateway.providers import Ways
 from gateway.providers.base import Credentials, Provider, Target
@@ -120,6 +121,13 @@ def credentials(client: Client, provider: Provider, ways: Ways) -> Credentials:
             f"providers.{provider.id} in config.yaml"
         )
     return found
+
+
+def own_credentials(provider: Provider, ways: Ways) -> Credentials | None:
+    """Those that the gateway itself has for a provider; None where it has not all it takes."""
+    given = ways.credentials.get(provider.id) or ProviderCredentials()
+    key = given.api_key.get_secret_value() if given.api_key else None
+    return _credentials(provider, given.base_url, key, given.api_version)
 
 
 def _credentials(

@@ -23,6 +23,7 @@ from gateway.config import (
     ROOT,
     ConfigError,
     McpServer,
+    Origin,
     PriceOverride,
     ProviderCredentials,
     Section,
@@ -579,3 +580,34 @@ def loads_or_says_why(file: Path) -> None:
     except ConfigError as error:
         lines = str(error).splitlines()
         assert lines and all(line.startswith(f"{file}: ") for line in lines)
+
+
+# Where values come from.
+
+
+def test_each_value_knows_where_it_comes_from(file: Path) -> None:
+    got = read(
+        file,
+        "server: {port: 9000, host: 0.0.0.0}\ntools: {modules: []}\nadmin:\n"
+        "providers: {openai: {api_key: '${KEY}', base_url: 'https://${HOST_NAME:-a.example}/v1'}}\n",
+        PORT="9001",
+        KEY="sk-1",
+        HOST="",
+    ).origins
+    assert got.file == file
+    assert got.of("server.port") == Origin("environment", ("PORT",))
+    assert got.of("server.host") == Origin("file")
+    assert got.of("tools.modules") == Origin("file")
+    assert got.of("providers.openai.api_key") == Origin("file", ("KEY",))
+    assert got.of("providers.openai.base_url") == Origin("file", ("HOST_NAME",))
+    assert got.of("server.workers") == got.of("admin.token") == Origin("default")
+
+
+@pytest.mark.parametrize("variable", ENVIRONMENT)
+def test_a_variable_is_named_as_the_origin(file: Path, variable: str) -> None:
+    origins = read(file, "", **{variable: OVERRIDES[variable][0]}).origins
+    assert origins.of(ENVIRONMENT[variable]) == Origin("environment", (variable,))
+
+
+def test_the_origin_makes_no_difference_between_settings(file: Path) -> None:
+    assert read(file, "server: {port: 9001}") == read(file, "", PORT="9001")

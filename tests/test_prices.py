@@ -351,3 +351,19 @@ def test_the_list_is_still_as_it_was_read_here() -> None:
         found = [price for price in vars(model.get_prices(NOW)).values()]
         steps = {tuple(t.start for t in p.tiers) for p in found if isinstance(p, TieredPrices)}
         assert len(steps) <= 1, model.id
+
+
+def test_many_models_are_looked_up_at_once(tmp_path: Path) -> None:
+    prices = Prices(
+        Settings(data_dir=tmp_path, prices={"openai": {"mine": PriceOverride(input=Decimal(1))}})
+    )
+    names = ["gpt-4o", "gpt-4o-2024-08-06", "nothing-of-the-kind", "mine"]
+    found = prices.of_each("openai", names)
+    other = Prices(
+        Settings(data_dir=tmp_path, prices={"openai": {"mine": PriceOverride(input=Decimal(1))}})
+    )
+    assert found == {
+        name: (other.of("openai", name), other.limits_of("openai", name)) for name in names
+    }
+    assert found["gpt-4o"][0] is not None and found["nothing-of-the-kind"][0] is None
+    assert prices.own_models("openai") == ["mine"]

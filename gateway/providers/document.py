@@ -57,13 +57,19 @@ def _row(provider: Provider) -> str:
     return f"| {provider.id} | {speaks} | {address} | {header} | {models} | {usage} |\n"
 
 
-def _section(provider: Provider) -> str:
+def changes(provider: Provider) -> list[str]:
+    """What is changed on the way to a provider and back, each as a line with `code` in it."""
     lines = [] if provider.image_urls else [f"- images {_FETCHED}"]
     lines += _differences(provider.quirks) + _accepts(provider.accepts) + _answers(provider)
     for pattern, quirks in provider.model_quirks:
         for line in _differences(quirks):
             if line not in lines:
                 lines.append(f"- models whose name fits `{pattern.pattern}`: {line[2:]}")
+    return [line.removeprefix("- ") for line in lines]
+
+
+def _section(provider: Provider) -> str:
+    lines = [f"- {line}" for line in changes(provider)]
     return f"\n### {provider.title}\n\n" + "\n".join(lines) + "\n" if lines else ""
 
 

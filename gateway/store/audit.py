@@ -18,7 +18,7 @@ NOBODY = "set-up"
 CONFIG = "configuration"
 RESERVED = (COMMAND, TOKEN, NOBODY, CONFIG)
 """Who else acts than a signed-in admin; no admin may be called so."""
-SECRETS = ("provider_api_key",)
+SECRETS = ("provider_api_key", "header_values")
 STRUCK_OUT = "(not shown)"
 LONGEST = 1000
 

@@ -75,6 +75,21 @@ def state_of(row: ClientRow) -> str:
     return "expired" if row.expires_at and row.expires_at <= now() else "active"
 
 
+def clients_by_provider(engine: Engine) -> dict[str, int]:
+    """How many clients have which provider for their own."""
+    counts = select(ClientRow.provider, func.count()).group_by(ClientRow.provider)
+    with database_answers(), Session(engine) as session:
+        return {provider: count for provider, count in session.execute(counts)}
+
+
+def clients_with_tools(engine: Engine) -> list[tuple[int, str, list[str]]]:
+    """Id, name and `server_tools` of those for whom the gateway runs tools."""
+    columns = (ClientRow.id, ClientRow.name, ClientRow.server_tools)
+    rows = select(*columns).where(ClientRow.tool_mode == "gateway").order_by(ClientRow.name)
+    with database_answers(), Session(engine) as session:
+        return [(number, name, tools) for number, name, tools in session.execute(rows) if tools]
+
+
 def _in_state(state: str) -> ColumnElement[bool]:
     if state == "disabled":
         return ClientRow.is_active.is_(False)

@@ -146,6 +146,17 @@ def statistics(
         return _of_client(ask, span, moment, client_id)
 
 
+def by_provider(engine: Engine, name: str) -> dict[str, Totals]:
+    """What was asked of each provider in one of RANGES."""
+    return {provider: totals for (provider,), totals in _shares(engine, name, "provider")}
+
+
+def models_of(engine: Engine, name: str, provider: str) -> dict[str, Totals]:
+    """What was asked of a provider's models in one of RANGES, the busiest first."""
+    found = _shares(engine, name, "model", _C.provider == provider)
+    return {model: totals for (_, model), totals in found}
+
+
 def usage_of(engine: Engine, client_id: int, since: datetime) -> Totals:
     """What a client has used from the UTC day of `since` on, that day included."""
     first = int(since.timestamp() * 1000) // (GRAINS["d"] * MINUTE_MS)
@@ -199,6 +210,19 @@ def _use(engine: Engine, this: Any, first: int, last: int) -> Iterator[list[Any]
 
 
 Ask = Callable[[Select[*tuple[Any, ...]]], Sequence[Row[*tuple[Any, ...]]]]
+
+
+def _shares(
+    engine: Engine, name: str, scope: str, this: Any = None
+) -> list[tuple[tuple[Any, ...], Totals]]:
+    by = {"provider": (_C.provider,), "model": (_C.provider, _C.model)}[scope]
+    spans = _spans(RANGES[name].grain, RANGES[name].buckets(now()))
+    with database_answers(), engine.connect() as connection:
+
+        def ask(query: Select[*tuple[Any, ...]]) -> Sequence[Row[*tuple[Any, ...]]]:
+            return connection.execute(query).all()
+
+        return _busiest(ask, scope, spans, *by, this=this)
 
 
 def _of_everybody(ask: Ask, span: Range, moment: datetime) -> Statistics:

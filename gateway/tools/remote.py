@@ -5,13 +5,14 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from gateway import conversation
 from gateway.config import McpServer as Settings
+from gateway.telemetry import redacted
 from gateway.tools.function import ToolFailed
 from gateway.tools.mcp import McpClient, RemoteTool
 from gateway.tools.mcp_content import outcome_of
@@ -23,6 +24,7 @@ FRESH_SECONDS = 60.0
 _RETRIED_AFTER = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _LIST_SECONDS = 10.0
 _LONGEST = 64
+_SECRET_SIZE = 6
 
 
 class ServerTool:
@@ -53,6 +55,7 @@ class ToolServer:
     """
 
     def __init__(self, settings: Settings, upstream: Upstream) -> None:
+        self.settings = settings
         self.name = settings.name
         self.url = settings.url.partition("?")[0]
         self.tools: dict[str, ServerTool] = {}
@@ -63,6 +66,12 @@ class ToolServer:
         self._due_at = 0.0
         self._asked_once = Event()
         self._listing = BoundedSemaphore(1)
+
+    @property
+    def state(self) -> Literal["connected", "failing", "not asked yet"]:
+        if self.health.checked_at is None:
+            return "not asked yet"
+        return "failing" if self.health.error else "connected"
 
     @property
     def version(self) -> str | None:
@@ -122,7 +131,17 @@ class ToolServer:
         wait = _RETRIED_AFTER[min(self._failures, len(_RETRIED_AFTER) - 1)]
         self._failures += 1
         self._due_at = time.monotonic() + wait
-        self.health = Health(time.time(), reason)
+        self.health = Health(time.time(), self._without_secrets(reason))
+
+    def _without_secrets(self, reason: str) -> str:
+        """A server may say again what it was shown."""
+        shown = [value.get_secret_value() for value in self.settings.headers.values()]
+        shown.append(self.settings.url.partition("?")[2])
+        parts = {part for text in shown for part in re.split(r"[\s&=]+", text)}
+        for part in sorted(parts, key=len, reverse=True):
+            if len(part) >= _SECRET_SIZE:
+                reason = reason.replace(part, "***")
+        return redacted(reason)
 
 
 def name_of(server: str, tool: str, taken: Mapping[str, Any]) -> str:

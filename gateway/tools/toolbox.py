@@ -11,10 +11,13 @@ from typing import Any, Protocol
 
 import gevent
 import orjson
+from gevent.lock import BoundedSemaphore
 from gevent.pool import Pool
 
 from gateway import conversation
+from gateway.config import McpServer
 from gateway.config import Tools as Settings
+from gateway.errors import GatewayError
 from gateway.fetcher import Fetcher, NotFetched
 from gateway.tools.function import FunctionTool, ToolFailed
 from gateway.tools.modules import Module, load
@@ -42,7 +45,9 @@ class Tool(Protocol):
 
 
 class Toolbox:
-    """`stored` gives what the administrators have switched on, None while they have not chosen."""
+    """`stored` gives what the administrators have switched on, None while they have not chosen,
+    `added` the MCP servers that they have added to those of the settings.
+    """
 
     def __init__(
         self,
@@ -50,11 +55,17 @@ class Toolbox:
         fetcher: Fetcher,
         upstream: Upstream,
         stored: Callable[[], list[str] | None],
+        added: Callable[[], list[McpServer]] = list,
     ) -> None:
         self.settings = settings
         self.modules: list[Module] = [load(path, fetcher) for path in settings.modules]
-        self.servers = [ToolServer(one, upstream) for one in settings.mcp_servers]
+        self.configured = tuple(ToolServer(one, upstream) for one in settings.mcp_servers)
+        self.servers: list[ToolServer] = [*self.configured]
+        self._upstream = upstream
         self._stored = stored
+        self._added = added
+        self._may_have_others = True
+        self._renewing = BoundedSemaphore(1)
         self._enabled: tuple[str, ...] | None = None
         self._own: dict[str, Tool] = {}
         built_in = [FunctionTool(function, fetcher) for function in TOOLS]
@@ -82,6 +93,30 @@ class Toolbox:
     def forget(self) -> None:
         """The administrators may have switched some on or off."""
         self._enabled = None
+        self._may_have_others = True
+
+    def look_again(self) -> None:
+        """Before somebody is shown what there is: their change may have met another worker."""
+        self.forget()
+        self.renew()
+
+    def renew(self) -> None:
+        """Finds out which servers the administrators have added by now. Raises Unavailable."""
+        with self._renewing:
+            if not self._may_have_others:
+                return
+            self._may_have_others = False
+            try:
+                added = self._added()
+            except Exception:
+                self._may_have_others = True
+                raise
+            self._take(added)
+
+    def standing(self) -> Any:
+        """Differs from the last one when a server does otherwise, or others are on."""
+        servers = [(one.name, one.url, one.state, one.health.error) for one in self.servers]
+        return servers, [len(one.tools) for one in self.servers], self.enabled()
 
     def is_known(self, pattern: str) -> bool:
         """Whether a name, or a beginning with `*`, can be one of a tool. A server that is away
@@ -96,6 +131,8 @@ class Toolbox:
         wanted, enabled = tuple(server_tools), self.enabled()
         if not wanted or not enabled:
             return []
+        if self._may_have_others:
+            self.renew()
         for server in self.servers:
             server.wait(_FIRST_LIST_SECONDS)
         return [
@@ -137,17 +174,47 @@ class Toolbox:
             pool.kill(block=False)
 
     def watch(self) -> None:
-        """Keeps the servers' lists fresh; runs as long as the gateway."""
-        watches = [gevent.spawn(_keep_fresh, server) for server in self.servers]
+        """Keeps the servers and their lists fresh; runs as long as the gateway."""
+        watches: dict[ToolServer, Any] = {}
         try:
-            gevent.joinall(watches)
+            while True:
+                self._try_to_renew()
+                for gone in watches.keys() - set(self.servers):
+                    watches.pop(gone).kill(block=False)
+                for server in self.servers:
+                    if server not in watches:
+                        watches[server] = gevent.spawn(_keep_fresh, server)
+                gevent.sleep(_LOOKED_AFTER)
         finally:
-            gevent.killall(watches, block=False)
+            gevent.killall(list(watches.values()), block=False)
 
     def close(self) -> None:
         jobs = [gevent.spawn(server.close, _GOODBYE_SECONDS) for server in self.servers]
         gevent.joinall(jobs, timeout=_GOODBYE_SECONDS)
         gevent.killall(jobs, block=False)
+
+    def _try_to_renew(self) -> None:
+        try:
+            self.renew()
+        except GatewayError:
+            pass  # the database is away: the servers that are known go on, the next turn will do
+        except Exception:
+            _log.exception("The MCP servers that were added cannot be read")
+
+    def _take(self, added: list[McpServer]) -> None:
+        """Those that are the same stay as they are, with their tools and sessions."""
+        taken = {server.name.lower() for server in self.configured}
+        before = [server for server in self.servers if server not in self.configured]
+        now = [
+            next((one for one in before if one.settings == settings), None)
+            or ToolServer(settings, self._upstream)
+            for settings in added
+            if settings.name.lower() not in taken
+        ]
+        self.servers = [*self.configured, *now]
+        for gone in before:
+            if gone not in now:
+                gevent.spawn(gone.close, _GOODBYE_SECONDS)
 
     def _capped(self, outcome: Outcome, seconds: float) -> ToolRun:
         return capped(outcome, seconds, self.settings.max_result_kb << 10)

@@ -32,11 +32,14 @@
     );
   }
 
-  // Who stands on a link with the keyboard stays there, if it is still there.
+  const named = (element) => element.href ?? (element.value && `${element.name}=${element.value}`);
+
+  // Who stands on a link or button with the keyboard stays there, if it is still there.
   function replace(place, html) {
-    const focused = place.contains(document.activeElement) && document.activeElement.href;
+    const focused = place.contains(document.activeElement) && named(document.activeElement);
     place.innerHTML = html;
-    if (focused) [...place.querySelectorAll("a")].find((a) => a.href === focused)?.focus();
+    if (!focused) return;
+    [...place.querySelectorAll("a, button")].find((one) => named(one) === focused)?.focus();
   }
 
   function expectNews() {

@@ -113,6 +113,15 @@ EVERY_CALL = [
     ("GET", "/admin/api/requests/live"),
     ("POST", "/admin/api/requests/1/cancel"),
     ("GET", "/admin/api/audit"),
+    ("GET", "/admin/api/tools/mcp-servers"),
+    ("POST", "/admin/api/tools/mcp-servers"),
+    ("PATCH", "/admin/api/tools/mcp-servers/1"),
+    ("DELETE", "/admin/api/tools/mcp-servers/1"),
+    ("POST", "/admin/api/tools/mcp-servers/1/check"),
+    ("GET", "/admin/api/providers"),
+    ("GET", "/admin/api/providers/1"),
+    ("POST", "/admin/api/providers/1/fetch-models"),
+    ("GET", "/admin/api/settings"),
 ]
 
 

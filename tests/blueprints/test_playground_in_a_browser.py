@@ -14,8 +14,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.blueprints.person import Person
 from tests.blueprints.looks import SIZES, THEMES
+from tests.blueprints.person import Person
 from tests.failure.calls import client_of
 from tests.running import PATIENCE, Running
 from tests.upstream import Received, Sse, Upstream, chunks

@@ -9,14 +9,18 @@ from hypothesis import given
 from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
-from gateway.config import ROOT, Fetch, Tools
+from gateway.config import ROOT, Fetch, McpServer, Tools
 from gateway.config import Upstream as UpstreamSettings
+from gateway.errors import Unavailable
 from gateway.fetcher import Fetcher
 from gateway.tools.modules import load
+from gateway.tools.remote import ToolServer
 from gateway.tools.result import Outcome, capped
 from gateway.tools.table import TOOLS
 from gateway.tools.toolbox import Toolbox
 from gateway.upstream import Upstream
+from tests.upstream import Upstream as Scripted
+from tests.upstream import failure
 
 OWN = "tests/tools/own_tools.py"
 DOCUMENT = (ROOT / "docs" / "tools.md").read_text()
@@ -263,3 +267,81 @@ def test_the_example_of_the_document_works(tmp_path: Path) -> None:
     assert box.run("stock", '{"article": "B-2", "store": "south"}').text == (
         '{"article": "B-2", "pieces": 0, "store": "south"}'
     )
+
+
+# Servers that administrators add.
+
+
+def server(name: str = "wiki", **fields: Any) -> McpServer:
+    return McpServer.model_validate({"name": name, "url": "http://127.0.0.1:9/mcp", **fields})
+
+
+def with_added(added: list[McpServer], **fields: Any) -> Toolbox:
+    settings = Tools.model_validate(fields)
+    upstream = Upstream(UpstreamSettings())
+    return Toolbox(settings, Fetcher(Fetch()), upstream, lambda: None, lambda: list(added))
+
+
+def test_servers_that_are_added_come_and_go_once_they_are_forgotten() -> None:
+    added = [server("a"), server("b")]
+    box = with_added(added, mcp_servers=[server("file")])
+    box.renew()
+    first = box.servers
+    assert [one.name for one in first] == ["file", "a", "b"]
+    added[:] = [server("a"), server("b", allowed_tools=["x"])]
+    box.renew()
+    assert box.servers is first  # nobody has said that there are others
+    box.forget()
+    box.renew()
+    assert [one.name for one in box.servers] == ["file", "a", "b"]
+    assert box.servers[:2] == first[:2] and box.servers[2] is not first[2]
+    added.clear()
+    box.look_again()
+    assert box.servers == [first[0]]
+
+
+def test_a_name_of_the_file_counts_before_one_that_was_added() -> None:
+    box = with_added([server("Wiki")], mcp_servers=[server("wiki")])
+    box.renew()
+    assert [one.name for one in box.servers] == ["wiki"]
+
+
+def test_while_nobody_can_say_which_were_added_the_known_ones_stay() -> None:
+    added: list[McpServer] = [server("a")]
+    box = with_added(added)
+    box.renew()
+
+    def away() -> list[McpServer]:
+        raise Unavailable("The database is away.")
+
+    box._added = away
+    box.forget()
+    with pytest.raises(Unavailable):
+        box.renew()
+    assert [one.name for one in box.servers] == ["a"]
+    box._added = lambda: [server("a"), server("b")]
+    box.renew()  # it is still to be done
+    assert [one.name for one in box.servers] == ["a", "b"]
+
+
+def test_its_standing_tells_when_something_is_otherwise() -> None:
+    box = with_added([server("a")])
+    box.renew()
+    before = box.standing()
+    assert box.standing() == before
+    box.servers[0].refresh()
+    assert box.standing() != before
+
+
+def test_a_server_that_repeats_its_key_is_told_without_it() -> None:
+    with Scripted() as upstream:
+        upstream.always(failure(403, "no: key=top-secret-1 header top-secret-2"))
+        settings = server(
+            url=f"{upstream.origin}/mcp?key=top-secret-1",
+            headers={"Authorization": "Bearer top-secret-2"},
+        )
+        one = ToolServer(settings, Upstream(UpstreamSettings()))
+        one.refresh()
+    assert one.state == "failing"
+    assert one.health.error is not None and "***" in one.health.error
+    assert "top-secret" not in one.health.error

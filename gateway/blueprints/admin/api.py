@@ -12,7 +12,9 @@ from gateway.blueprints.admin import (
     connection_api,
     guard_api,
     preview_api,
+    providers_api,
     requests_api,
+    settings_api,
     stats_api,
     tools_api,
 )
@@ -30,6 +32,8 @@ PARTS = (
     requests_api.bp,
     tools_api.bp,
     audit_api.bp,
+    settings_api.bp,
+    providers_api.bp,
 )
 
 for part in PARTS:

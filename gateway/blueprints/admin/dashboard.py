@@ -29,7 +29,7 @@ def show() -> ResponseReturnValue:
     return render_template(
         "admin/dashboard.html",
         address=address,
-        version=_version(),
+        version=version(),
         metrics=gateway.settings.metrics.enabled,
         spans=SPANS,
         range=name,
@@ -88,6 +88,6 @@ def part(template: str, **values: Any) -> str:
     return "\n".join(line for one in lines if (line := one.strip()))
 
 
-def _version() -> str:
+def version() -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return str(project["version"])

@@ -11,9 +11,11 @@ from simple_websocket import Server  # type: ignore[import-untyped]
 from gateway.blueprints.admin import (
     client_parts,
     dashboard,
+    providers_pages,
     requests_live,
     same_origin,
     signed_in,
+    tools_pages,
 )
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
@@ -29,6 +31,8 @@ BEAT_EVERY = 15.0
 CHECK_EVERY = 30.0
 SEND_WITHIN = 20.0
 BEAT = text_frame(b'{"part":"beat"}')
+
+Reads = dict[Any, Read | Often]
 
 bp = Blueprint("live", __name__)
 
@@ -57,23 +61,58 @@ def follow(ws: Server) -> None:
         ws.close(code)
 
 
-def _reads() -> dict[Any, Read | Often]:
+def _reads() -> Reads:
     """What the page that asks is made of: it says its own name, and what it is about."""
-    page, name, client_id = request.args.get("page"), dashboard.chosen_range(), g.client_id
-    if page == "requests":
-        reads: dict[Any, Read | Often] = {"calls": Often(_outside(requests_live.calls))}
-        if wanted := requests_live.newest():
-            reads[wanted[0]] = _outside(wanted[1])
-        return reads
-    if page == "client":
-        return {
-            ("client", client_id): _outside(lambda: client_parts.now(client_id)),
-            ("client", client_id, name): _outside(lambda: client_parts.figures(client_id, name)),
-        }
+    return _PAGES.get(request.args.get("page", ""), _dashboard)()
+
+
+def _requests() -> Reads:
+    reads: Reads = {"calls": Often(_outside(requests_live.calls))}
+    if wanted := requests_live.newest():
+        reads[wanted[0]] = _outside(wanted[1])
+    return reads
+
+
+def _client() -> Reads:
+    client_id, name = g.client_id, dashboard.chosen_range()
+    return {
+        ("client", client_id): _outside(lambda: client_parts.now(client_id)),
+        ("client", client_id, name): _outside(lambda: client_parts.figures(client_id, name)),
+    }
+
+
+def _tools() -> Reads:
+    writes = g.admin.role == "admin"
+    return {("tools", writes): _outside(lambda: tools_pages.now(writes=writes))}
+
+
+def _providers() -> Reads:
+    return {"providers": _outside(providers_pages.now)}
+
+
+def _provider() -> Reads:
+    name = request.args.get("provider", "")
+    found = current_gateway.ways.providers.get(name)
+    if found is None:
+        return _dashboard()
+    return {("provider", name): _outside(lambda: providers_pages.now_of(found))}
+
+
+def _dashboard() -> Reads:
+    name = dashboard.chosen_range()
     return {
         "now": _outside(dashboard.now),
         ("figures", name): _outside(lambda: dashboard.figures(name)),
     }
+
+
+_PAGES: dict[str, Callable[[], Reads]] = {
+    "requests": _requests,
+    "client": _client,
+    "tools": _tools,
+    "providers": _providers,
+    "provider": _provider,
+}
 
 
 def _send_news(ws: Server, watch: Watch, until: float) -> int:

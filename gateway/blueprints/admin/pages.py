@@ -19,10 +19,13 @@ from gateway.blueprints.admin import (
     live,
     oidc,
     playground,
+    providers_pages,
     requests_pages,
     session,
     set_up,
+    settings_pages,
     signed_in,
+    tools_pages,
     words,
 )
 from gateway.blueprints.admin.navigation import navigation
@@ -82,6 +85,9 @@ for part in (
     connect.bp,
     requests_pages.bp,
     playground.bp,
+    tools_pages.bp,
+    providers_pages.bp,
+    settings_pages.bp,
     audit_pages.bp,
     admins_pages.bp,
     account.bp,

@@ -38,6 +38,13 @@ def money(value: float | None) -> str:
 
 
 @bp.app_template_filter()
+def dollars(rate: str) -> str:
+    """A price as it was written, with two places at least: $2.50, $0.075."""
+    whole, _, places = rate.partition(".")
+    return f"${int(whole):,}.{places.rstrip('0'):0<2}"
+
+
+@bp.app_template_filter()
 def milliseconds(value: float | None) -> str:
     """A duration: 240 ms, 1.24 s, 2 min 5 s."""
     if value is None:
