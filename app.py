@@ -9,7 +9,7 @@ from flask import Flask, Request, Response, render_template, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
-from werkzeug.routing import IntegerConverter, Map, Rule
+from werkzeug.routing import Rule
 
 from gateway import commands, config
 from gateway.blueprints import BLUEPRINTS, assets
@@ -25,7 +25,6 @@ from gateway.fetcher import Fetcher
 from gateway.prices import Prices
 from gateway.providers import ways
 from gateway.providers.model_lists import ModelLists
-from gateway.store.client_book import HIGHEST_ID
 from gateway.store.clients import ClientDirectory
 from gateway.store.counter_file import SqliteCounters
 from gateway.store.counters import Counters
@@ -82,13 +81,6 @@ class Door:
         return self._found
 
 
-class RowId(IntegerConverter):
-    """A row's id in a path. What is larger than a database can bear leads nowhere."""
-
-    def __init__(self, map: Map) -> None:
-        super().__init__(map, max=HIGHEST_ID)
-
-
 class AdminSessions(SecureCookieSessionInterface):
     """Sessions for the admin's paths alone: the doors know no cookies."""
 
@@ -114,7 +106,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = App(__name__, static_folder=None)
     vault = Vault(settings)
     app.session_interface = AdminSessions()
-    app.url_map.converters["int"] = RowId
     app.config.from_mapping(_flask_settings(settings, vault))
     if settings.server.trusted_proxies:
         hops = settings.server.trusted_proxies
