@@ -6,7 +6,7 @@ TESTS_AT_ONCE ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test verify lint environments bench vendor clean
+.PHONY: run test verify lint environments bench vendor screenshots clean
 
 run: $(VENV)/.run
 	@exec $(BIN)/gunicorn -c gunicorn.conf.py
@@ -31,6 +31,10 @@ bench: $(VENV)/.test
 # The browser's libraries, anew from their npm packages; they are kept in the repository.
 vendor:
 	@$(PYTHON) scripts/vendor.py
+
+# Pictures of every page into docs/screenshots.
+screenshots: $(VENV)/.test
+	@$(BIN)/python -m tests.screenshots
 
 $(VENV)/.run: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'

@@ -85,7 +85,7 @@ class ClientRow(Base):
     description: Mapped[str] = mapped_column(Text)
     is_active: Mapped[bool]
     key_prefix: Mapped[str] = mapped_column(String(12))
-    provider: Mapped[str] = mapped_column(String(40))
+    provider: Mapped[str] = mapped_column(String(40), index=True)
     sealed_api_key: Mapped[str | None] = mapped_column("provider_api_key", Text)
     """`provider_api_key`, encrypted by the vault."""
     provider_base_url: Mapped[str | None] = mapped_column(String(1000))
@@ -113,8 +113,8 @@ class ClientRow(Base):
     budget_usd_month: Mapped[Decimal | None] = mapped_column(Money)
     log_bodies: Mapped[str] = mapped_column(String(20))
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now, index=True)
 
     keys: Mapped[list["ClientKey"]] = relationship(
         lazy="raise_on_sql", cascade="all, delete-orphan", passive_deletes=True
