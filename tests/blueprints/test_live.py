@@ -2,12 +2,17 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.store.counter_file import SqliteCounters
+from gateway.store.shared import CLIENTS
 from tests.blueprints.visitor import WITH_PASSWORD, OpenPage, Visitor, refusal
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
+from tests.postgres import Postgres
 from tests.running import Running
 
 EVERY_PART = {"banner", "in-flight", "recent", "figures", "shares", "series"}
@@ -150,3 +155,16 @@ def test_open_pages_do_not_keep_a_gateway_from_ending(gateway: Running, visitor:
     assert [page.read_to_the_end() for page in pages] == [1001] * 4
     assert gateway.process.wait(20) == 0
     assert "graceful timeout" not in gateway.output
+
+
+def test_a_page_ends_in_good_order_while_nobody_can_say_who_may_look(tmp_path: Path) -> None:
+    with Postgres() as server:
+        environment = {**WITH_PASSWORD, "DATABASE_URL": server.new_database()}
+        with Running(tmp_path, environment=environment) as gateway:
+            page = Visitor(gateway).open()
+            page.read_until(lambda parts: set(parts) == EVERY_PART)
+            server.stop()
+            with closing(SqliteCounters(gateway.data / "shared.db")) as counters:
+                counters.mark(CLIENTS)  # as if somebody had changed something
+            assert page.read_to_the_end() == 1001
+            assert "Traceback" not in gateway.output

@@ -1,5 +1,6 @@
 """The WebSocket of open pages: their parts as they change."""
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +20,7 @@ from gateway.blueprints.admin import (
 )
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
-from gateway.errors import Forbidden
+from gateway.errors import Forbidden, GatewayError
 from gateway.extensions import sock
 from gateway.live import Often, Parts, Read, Watch, text_frame
 from gateway.store.client_book import HIGHEST_ID
@@ -33,6 +34,7 @@ SEND_WITHIN = 20.0
 BEAT = text_frame(b'{"part":"beat"}')
 
 Reads = dict[Any, Read | Often]
+_log = logging.getLogger(__name__)
 
 bp = Blueprint("live", __name__)
 
@@ -53,12 +55,23 @@ def know_the_page() -> None:
 
 @sock.route("/ws", bp=bp)  # type: ignore[untyped-decorator]
 def follow(ws: Server) -> None:
+    try:
+        code = _followed(ws)
+    except Exception as error:
+        # No further, or an answer in HTTP would be written into the open WebSocket.
+        if not isinstance(error, GatewayError):
+            _log.exception("An open page cannot be served")
+        code = GOING_AWAY
+    if ws.connected:
+        ws.close(code)
+
+
+def _followed(ws: Server) -> int:
+    """Gives with which code it ends. Raises Unavailable while nobody can say who may look."""
     reads = _reads()
     lifetime = current_app.permanent_session_lifetime.total_seconds()
     with current_gateway.hub.watch(reads) as watch:
-        code = _send_news(ws, watch, time.monotonic() + lifetime)
-    if ws.connected:
-        ws.close(code)
+        return _send_news(ws, watch, time.monotonic() + lifetime)
 
 
 def _reads() -> Reads:
