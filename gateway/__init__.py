@@ -5,7 +5,9 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     app, wsgi, worker
     blueprints, commands
     probes
-    exchange, preview, overview
+    answering, preview, overview
+    attempt
+    exchange
     question, rounds
     routing, limits, catalogue, memory, record, fallback
     providers, prices, breaker, context
