@@ -14,13 +14,13 @@ from flask.cli import with_appcontext
 
 from gateway import price_list
 from gateway.context import current_gateway
-from gateway.errors import GatewayError, NotFound, Unavailable
+from gateway.errors import GatewayError, InvalidFields, NotFound, Unavailable
 from gateway.extensions import db
 from gateway.memory import Memory
 from gateway.preview import DOORS, Asked, door_of, preview
 from gateway.store import admins
 from gateway.store.client_book import LONGEST_GRACE, ClientBook, describe
-from gateway.store.client_fields import ClientFields, InvalidFields
+from gateway.store.client_fields import ClientFields
 from gateway.store.first_run import prepare
 from gateway.store.migration import FOLDER, MigrationFailed
 from gateway.store.stats import RANGES, Totals, stamp, statistics

@@ -13,10 +13,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from gateway.config import Settings
-from gateway.errors import NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.store import audit
 from gateway.store.audit import differences
-from gateway.store.client_fields import ClientFields, InvalidFields, changed_fields, new_fields
+from gateway.store.client_fields import ClientFields, changed_fields, new_fields
 from gateway.store.clients import digest
 from gateway.store.engine import database_answers
 from gateway.store.models import ClientKey, ClientRow, now

@@ -18,8 +18,7 @@ from gateway.blueprints.admin import (
     stats_api,
     tools_api,
 )
-from gateway.errors import BodyTooLarge, GatewayError
-from gateway.store.client_fields import InvalidFields
+from gateway.errors import BodyTooLarge, GatewayError, InvalidFields
 
 bp = Blueprint("admin_api", __name__, url_prefix="/admin/api")
 bp.before_request(guard_api)

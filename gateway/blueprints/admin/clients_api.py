@@ -9,9 +9,8 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import acting
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
-from gateway.errors import BadRequest
+from gateway.errors import BadRequest, InvalidFields
 from gateway.store.client_book import HIGHEST_ID, ClientBook, describe
-from gateway.store.client_fields import InvalidFields
 
 MAX_BODY = 4_000_000
 MAX_PAGE = 500

@@ -13,9 +13,10 @@ from gateway.blueprints.admin.dashboard import SPANS, chosen_range
 from gateway.blueprints.admin.provider_hints import provider_hints
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
+from gateway.errors import InvalidFields
 from gateway.limits import standings
 from gateway.store.client_book import HIGHEST_ID, LONGEST_GRACE, describe
-from gateway.store.client_fields import ClientFields, InvalidFields
+from gateway.store.client_fields import ClientFields
 from gateway.store.client_list import SORTS, STATES, ClientSearch, state_of
 from gateway.store.models import ClientRow
 from gateway.store.vault import WrongSecretKey

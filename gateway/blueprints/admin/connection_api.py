@@ -10,14 +10,13 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import acting
 from gateway.catalogue import listed_now, named_models
 from gateway.context import Gateway, current_gateway
-from gateway.errors import BadRequest, GatewayError, NotFound, UpstreamTimeout
+from gateway.errors import BadRequest, GatewayError, InvalidFields, NotFound, UpstreamTimeout
 from gateway.probes import PROBES, probed
 from gateway.probes.asking import OutOfTime, in_time
 from gateway.probes.table import not_tried
 from gateway.routing import own_provider
 from gateway.store import audit
 from gateway.store.client_book import HIGHEST_ID
-from gateway.store.client_fields import InvalidFields
 from gateway.store.clients import Client
 from gateway.store.connection_tests import ConnectionTests, Result, Tested
 from gateway.store.stats import stamp

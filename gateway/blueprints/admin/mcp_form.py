@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.config import McpServer
-from gateway.store.client_fields import InvalidFields
+from gateway.errors import InvalidFields
 from gateway.store.vault import Vault, WrongSecretKey
 
 MOST_HEADERS = 20

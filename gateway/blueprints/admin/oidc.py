@@ -16,10 +16,9 @@ from gateway.blueprints.admin.session import (
     tell_to_wait,
 )
 from gateway.context import current_gateway
-from gateway.errors import NotFound, RateLimited
+from gateway.errors import InvalidFields, NotFound, RateLimited
 from gateway.store import admins, audit
 from gateway.store.admins import Admin, OtherIdentity
-from gateway.store.client_fields import InvalidFields
 
 _WANTED = "oidc_next"
 

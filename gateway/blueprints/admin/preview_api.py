@@ -8,10 +8,10 @@ from flask import Blueprint, Response, request
 from gateway.blueprints.anthropic_api import forwarded
 from gateway.context import current_gateway
 from gateway.dialects.splice import value_of
+from gateway.errors import InvalidFields
 from gateway.memory import Memory
 from gateway.preview import DOORS, Asked, door_of, preview
 from gateway.store.client_book import ClientBook
-from gateway.store.client_fields import InvalidFields
 
 bp = Blueprint("preview", __name__, url_prefix="/clients")
 _FIELDS = {"door", "model", "stream", "body"}

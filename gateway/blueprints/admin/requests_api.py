@@ -13,11 +13,10 @@ from gateway.blueprints.admin import acting
 from gateway.blueprints.admin.query import moment, only, whole_number
 from gateway.blueprints.admin.table import csv_answer
 from gateway.context import current_gateway
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import InvalidFields, NotFound, Unavailable
 from gateway.exchange import is_request_id
 from gateway.store import audit
 from gateway.store.client_book import HIGHEST_ID
-from gateway.store.client_fields import InvalidFields
 from gateway.store.counters import StoreAway
 from gateway.store.log_pages import BODIES, Place, Search, find_request
 from gateway.store.models import LOG_COLUMNS

@@ -12,9 +12,8 @@ from gateway.blueprints.admin.clients_api import client_book
 from gateway.blueprints.admin.requests_api import place, search
 from gateway.blueprints.admin.timeline import steps, stretches, sums
 from gateway.context import current_gateway
-from gateway.errors import NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.providers import PROVIDERS
-from gateway.store.client_fields import InvalidFields
 from gateway.store.log_pages import LOOKED_AT, Page, find_request, logged
 
 CLIENTS_OFFERED = 200

@@ -11,9 +11,8 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import acting
 from gateway.config import McpServer
 from gateway.context import current_gateway
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import BadRequest, InvalidFields, NotFound
 from gateway.store import audit
-from gateway.store.client_fields import InvalidFields
 from gateway.store.mcp_servers import McpBook
 from gateway.store.settings import ENABLED_TOOLS, change, store
 from gateway.tools.remote import ToolServer

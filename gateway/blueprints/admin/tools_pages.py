@@ -20,8 +20,7 @@ from gateway.blueprints.admin.tools_api import (
 )
 from gateway.config import McpServer
 from gateway.context import current_gateway
-from gateway.errors import NotFound
-from gateway.store.client_fields import InvalidFields
+from gateway.errors import InvalidFields, NotFound
 from gateway.store.mcp_servers import added_names
 from gateway.tools.result import ToolRun
 
