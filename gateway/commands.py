@@ -263,8 +263,7 @@ def _whom_there_is(error: NotFound) -> str:
 
 
 def _book() -> ClientBook:
-    gateway = current_gateway
-    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
+    return ClientBook.of(current_gateway)
 
 
 def _rows(book: ClientBook) -> Iterator[Any]:

@@ -41,6 +41,10 @@ class Admin:
     created_at: datetime
     by_provider: bool = False
 
+    @property
+    def may_change(self) -> bool:
+        return self.role == ADMIN
+
 
 class OtherIdentity(Forbidden):
     code = "other_identity"

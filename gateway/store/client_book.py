@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +26,16 @@ LONGEST_GRACE = 365 * 24 * 3600
 HIGHEST_ID = 2**31 - 1
 
 
+class Parts(Protocol):
+    """What a book of clients is made of."""
+
+    engine: Engine
+    vault: Vault
+    settings: Settings
+
+    def changed(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ClientBook:
     """`changed` is called after each commit, so that every worker looks again.
@@ -38,6 +48,10 @@ class ClientBook:
     settings: Settings
     changed: Callable[[], None]
     actor: str = audit.COMMAND
+
+    @classmethod
+    def of(cls, parts: Parts, actor: str = audit.COMMAND) -> "ClientBook":
+        return cls(parts.engine, parts.vault, parts.settings, parts.changed, actor)
 
     def create(self, payload: Mapping[str, Any]) -> tuple[ClientRow, str]:
         """The new client and its key, which nobody can show again; raises InvalidFields."""

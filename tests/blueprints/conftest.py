@@ -30,7 +30,7 @@ def parts(app: Flask) -> Gateway:
 
 @pytest.fixture
 def book(parts: Gateway) -> ClientBook:
-    return ClientBook(parts.engine, parts.vault, parts.settings, parts.changed)
+    return ClientBook.of(parts)
 
 
 @pytest.fixture

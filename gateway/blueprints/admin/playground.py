@@ -43,7 +43,7 @@ def show() -> ResponseReturnValue:
     chosen = whole_number("client", default=0, lowest=0, highest=HIGHEST_ID)
     clients = client_names(current_gateway.engine, CLIENTS_OFFERED)
     if chosen and chosen not in dict(clients):
-        clients.append((chosen, _book().get(chosen).name))
+        clients.append((chosen, ClientBook.of(current_gateway).get(chosen).name))
     return render_template(
         "admin/playground.html",
         clients=clients,
@@ -56,7 +56,7 @@ def show() -> ResponseReturnValue:
 def facts(client_id: int) -> ResponseReturnValue:
     """What the page has to know of a client; its provider may be asked for its models."""
     gateway = current_gateway
-    row, client = _book().get(client_id), gateway.clients.by_id(client_id)
+    row, client = ClientBook.of(gateway).get(client_id), gateway.clients.by_id(client_id)
     models, problem = _models(client)
     runs_tools = client.tool_mode == "gateway"
     return {
@@ -122,8 +122,3 @@ def _note(client: Client, request_id: str) -> None:
     changes: audit.Changes = {"request": [None, request_id]}
     engine = current_gateway.engine
     audit.note(engine, acting(), "playground.ask", client.name, client.id, changes)
-
-
-def _book() -> ClientBook:
-    gateway = current_gateway
-    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)

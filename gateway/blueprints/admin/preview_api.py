@@ -20,9 +20,7 @@ _FIELDS = {"door", "model", "stream", "body"}
 @bp.post("/<int:client_id>/preview")
 def show_preview(client_id: int) -> Response:
     gateway = current_gateway
-    row = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed).get(
-        client_id
-    )
+    row = ClientBook.of(gateway).get(client_id)
     asked = _asked(gateway.settings.server.max_body_mb << 20)
     client = gateway.clients.by_id(row.id)
     memory = Memory(gateway.states, client.id)

@@ -25,8 +25,7 @@ def show_usage(client_id: int) -> ResponseReturnValue:
     only(["range"])
     gateway = current_gateway
     name = one_of("range", RANGES, "24h")
-    book = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
-    row = book.get(client_id)
+    row = ClientBook.of(gateway).get(client_id)
     told = statistics(gateway.engine, name, client_id=client_id).told()
     del told["by_client"]
     limits = standing(row, gateway.shared)

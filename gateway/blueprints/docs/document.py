@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +11,7 @@ from werkzeug.routing import Rule
 
 from gateway.blueprints.docs.operations import AREAS, JSON, OPERATIONS, Area, Operation, area_of
 from gateway.blueprints.docs.shapes import TEXT, ref, shapes
-from gateway.config import ROOT
+from gateway.version import version
 
 ALIAS = "x-alias-of"
 """Of paths that lead to the same, the one to use: the first below /v1/, else the shortest."""
@@ -58,7 +57,7 @@ def document(app: Flask) -> dict[str, Any]:
         "openapi": "3.1.1",
         "info": {
             "title": "AI Gateway",
-            "version": _version(),
+            "version": version(),
             "description": "One address between applications and LLM providers. Clients call the "
             "doors of OpenAI, Anthropic and Gemini with a key of this gateway; administrators use "
             "the API below /admin/api.",
@@ -188,8 +187,3 @@ def _failures(area: Area, method: str, operation: Operation, has_arguments: bool
         failures |= {404} if has_arguments else set()
         failures |= {400, 413} if method in ("POST", "PUT", "PATCH") else set()
     return sorted(failures)
-
-
-def _version() -> str:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return str(project["version"])
