@@ -10,8 +10,8 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import acting
+from gateway.blueprints.admin.csv_table import csv_answer
 from gateway.blueprints.admin.query import moment, only, whole_number
-from gateway.blueprints.admin.table import csv_answer
 from gateway.context import current_gateway
 from gateway.errors import InvalidFields, NotFound, Unavailable
 from gateway.exchange import is_request_id

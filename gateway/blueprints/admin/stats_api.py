@@ -3,8 +3,8 @@
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from gateway.blueprints.admin.csv_table import csv_answer
 from gateway.blueprints.admin.query import moment, one_of, only
-from gateway.blueprints.admin.table import csv_answer
 from gateway.context import current_gateway
 from gateway.limits import standing
 from gateway.store.client_book import ClientBook
