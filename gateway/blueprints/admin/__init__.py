@@ -1,4 +1,11 @@
-"""Who may come in to the admin's pages and API; each page or resource has a file of its own."""
+"""Who may come in to the admin's pages and API; each subject has files of its own.
+
+*_pages  HTML in the frame, all joined in `pages`
+*_api    JSON below /admin/api, all joined in `api`
+*_form   what is asked for in a form, and what was typed into it
+*_facts  what both tell
+*_parts  what changes on a page while it is open
+"""
 
 import hmac
 import secrets
