@@ -12,7 +12,7 @@ from gateway.blueprints.admin import (
     client_parts,
     dashboard,
     providers_pages,
-    requests_live,
+    requests_parts,
     same_origin,
     signed_in,
     tools_pages,
@@ -68,8 +68,8 @@ def _reads() -> Reads:
 
 
 def _requests() -> Reads:
-    reads: Reads = {"calls": Often(_outside(requests_live.calls))}
-    if wanted := requests_live.newest():
+    reads: Reads = {"calls": Often(_outside(requests_parts.calls))}
+    if wanted := requests_parts.newest():
         reads[wanted[0]] = _outside(wanted[1])
     return reads
 

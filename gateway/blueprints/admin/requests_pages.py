@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin import requests_live
+from gateway.blueprints.admin import requests_parts
 from gateway.blueprints.admin.clients_api import client_book
 from gateway.blueprints.admin.requests_api import place, search
 from gateway.blueprints.admin.timeline import steps, stretches, sums
@@ -24,23 +24,23 @@ bp = Blueprint("requests", __name__, url_prefix="/requests")
 
 @bp.get("")
 def index() -> ResponseReturnValue:
-    asked, is_first = requests_live.asked_for(), "cursor" not in request.args
+    asked, is_first = requests_parts.asked_for(), "cursor" not in request.args
     page, problems = Page([], None), dict[str, str]()
     try:
-        page = search().page(current_gateway.engine, requests_live.SHOWN, place())
+        page = search().page(current_gateway.engine, requests_parts.SHOWN, place())
     except InvalidFields as error:
         problems = error.fields
     shown = render_template(
         "admin/requests.html",
-        rows=requests_live.rows(page, asked, is_first=is_first),
+        rows=requests_parts.rows(page, asked, is_first=is_first),
         asked=asked,
         problems=problems,
         clients=_clients(asked.get("client_id")),
         providers=sorted(PROVIDERS),
         is_first=is_first,
         looked_through=LOOKED_AT,
-        following=requests_live.following(page, asked),
-        calls=requests_live.calls()["calls"],
+        following=requests_parts.following(page, asked),
+        calls=requests_parts.calls()["calls"],
         now=round(time.time() * 1000),
         looked_at=asked | ({} if is_first else {"cursor": request.args["cursor"]}),
         csv=url_for("admin_api.requests.requests_csv", **asked),
@@ -51,7 +51,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/parts")
 def show_parts() -> ResponseReturnValue:
     """The parts that change, for a browser that cannot have them sent."""
-    return requests_live.parts()
+    return requests_parts.parts()
 
 
 @bp.get("/<request_id>")
