@@ -115,9 +115,19 @@ def _next_page(provider: Provider, body: Any) -> str | None:
 
 def _row(row: dict[str, Any], owner: str) -> Model:
     """In OpenAI's shape; how much a model reads is told under one name, too."""
+    row = row if _can_be_written(row) else {"id": row["id"]}
     told = next((row[name] for name in _CONTEXT if type(row.get(name)) is int), None)
     context = {} if told is None else {"context_window": told}
     return model(row["id"], owner) | context | row | {"object": "model"}
+
+
+def _can_be_written(row: dict[str, Any]) -> bool:
+    """Whether it may stand in a list: what is nested too deeply can be read, but not written."""
+    try:
+        orjson.dumps({"data": [row]})
+    except TypeError:
+        return False
+    return True
 
 
 def _read(raw: bytes, key: str | None) -> Any:

@@ -127,7 +127,8 @@ def _key(name: str) -> str:
 
 
 def _row(session: Session, name: str) -> SettingRow:
-    row = session.get(SettingRow, _key(name[:100]), with_for_update=True)
+    key = _key(name[:100].replace("\0", "\ufffd"))  # PostgreSQL would not even look for a NUL
+    row = session.get(SettingRow, key, with_for_update=True)
     if row is None:
         raise NotFound("No MCP server of this name was added here.", code="mcp_server_not_found")
     return row

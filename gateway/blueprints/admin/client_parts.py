@@ -10,7 +10,7 @@ from gateway.blueprints.admin.parts import SPANS, part
 from gateway.context import current_gateway
 from gateway.errors import NotFound
 from gateway.limits import standing
-from gateway.store.client_book import ClientBook
+from gateway.store.client_book import HIGHEST_ID, ClientBook
 from gateway.store.client_list import state_of
 from gateway.store.models import ClientRow
 from gateway.store.stats import statistics
@@ -38,6 +38,7 @@ def now_of(row: ClientRow) -> dict[str, Any]:
 
 def figures(client_id: int, name: str) -> dict[str, Any]:
     """Parts that tell of one of RANGES."""
+    client_id = min(client_id, HIGHEST_ID)
     found = statistics(current_gateway.engine, name, client_id=client_id)
     totals = found.totals.told()
     by_hours = name == "1h"

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from gateway.blueprints import access
 from gateway.blueprints.admin import acting
+from gateway.blueprints.admin.connection_api import client_of
 from gateway.blueprints.admin.query import whole_number
 from gateway.blueprints.replies import Reply, failure, reply
 from gateway.catalogue import models_of
@@ -56,7 +57,7 @@ def show() -> ResponseReturnValue:
 def facts(client_id: int) -> ResponseReturnValue:
     """What the page has to know of a client; its provider may be asked for its models."""
     gateway = current_gateway
-    row, client = ClientBook.of(gateway).get(client_id), gateway.clients.by_id(client_id)
+    row, client = ClientBook.of(gateway).get(client_id), client_of(client_id)
     models, problem = _models(client)
     runs_tools = client.tool_mode == "gateway"
     return {
@@ -73,7 +74,7 @@ def facts(client_id: int) -> ResponseReturnValue:
 @calls.post("/clients/<int:client_id>")
 def ask(client_id: int) -> Reply:
     """The body is a question in OpenAI's dialect, and so is the answer."""
-    client = current_gateway.clients.by_id(client_id)
+    client = client_of(client_id)
 
     def admitted(exchange: Exchange) -> ChatRequest:
         _note(client, exchange.request_id)

@@ -81,7 +81,7 @@ def cancel_request(request_id: str) -> ResponseReturnValue:
 
 @bp.get("/requests/<request_id>")
 def show_request(request_id: str) -> ResponseReturnValue:
-    row = find_request(current_gateway.engine, _as_logged(request_id))
+    row = find_request(current_gateway.engine, request_id)
     if row is None:
         raise NotFound("There is no such request in the log.", code="request_not_found")
     bodies = {name: row[name] for name in BODIES}

@@ -1,6 +1,7 @@
 """The pages of the request log: a list with filters, and one request."""
 
 import json
+import re
 import time
 from typing import Any
 
@@ -76,7 +77,7 @@ def _clients(chosen: str | None) -> list[tuple[int, str]]:
     """Those that can be chosen; the chosen one, be it deleted, is among them."""
     rows, _ = client_book().page(limit=CLIENTS_OFFERED)
     found = {row.id: row.name for row in rows}
-    if chosen and chosen.isdecimal():
+    if chosen and re.fullmatch("[0-9]{1,10}", chosen):
         found.setdefault(int(chosen), f"client {chosen}")
     return list(found.items())
 

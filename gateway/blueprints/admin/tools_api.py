@@ -79,12 +79,16 @@ def run_tool(name: str) -> ResponseReturnValue:
 
 
 def try_tool(name: str, arguments: dict[str, Any]) -> ToolRun:
-    """Raises NotFound."""
+    """Raises NotFound, InvalidFields."""
     toolbox = current_gateway.toolbox
     if name not in toolbox.tools():
         raise NotFound("There is no such tool.", code="tool_not_found")
+    try:
+        written = orjson.dumps(arguments).decode()
+    except TypeError:
+        raise InvalidFields({"arguments": "are nested too deeply"}) from None
     audit.note(current_gateway.engine, acting(), "tool.run", name)
-    return toolbox.run(name, orjson.dumps(arguments).decode())
+    return toolbox.run(name, written)
 
 
 def switch(name: str, on: bool) -> list[str]:
