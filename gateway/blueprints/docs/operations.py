@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.blueprints.admin.requests_api import MAX_PAGE
+from gateway.blueprints.admin.requests_api import FAILED, MAX_PAGE
 from gateway.blueprints.docs.shapes import FLAG, MOMENT, OBJECT, TEXT, WHOLE, Shape, ref
 from gateway.config import PROVIDER_IDS
 from gateway.preview import DOORS
@@ -164,7 +164,10 @@ _FILTERS = {
     "client_id": WHOLE,
     "model": TEXT,
     "provider": {**TEXT, "examples": [PROVIDER_IDS[0]]},
-    "status": {"type": "integer", "minimum": 0, "maximum": 599},
+    "status": {
+        "anyOf": [{"type": "integer", "minimum": 0, "maximum": 599}, {"const": FAILED}],
+        "description": f"`{FAILED}`: whichever is an error's",
+    },
     "error_code": TEXT,
     **_BETWEEN,
 }
