@@ -66,7 +66,7 @@ CALLS = (
     (2, "gemini", (("gemini-2.5-flash", 0.0016),), 3),
     (3, "mistral", (("mistral-small-latest", 0.0005),), 2),
 )
-LONG = ("../docs", "settings", "providers/openai")
+LONG = ("../docs", "settings", "providers/openai", "clients/new", "clients/1/edit")
 """Of these the first screen is enough."""
 FAILURES = (
     (429, "rate_limit_exceeded", "Rate limit reached: 120 requests per minute, 120 used."),
@@ -133,7 +133,8 @@ PREPARED = {"playground": played}
 def filled(gateway: Running) -> dict[str, str]:
     """What the addresses of PAGES leave open."""
     keep_bodies = {"log_bodies": "full", "rate_limit_day": 1000, "quota_requests_day": 1000}
-    demo = gateway.new_client(name="Demo", model_aliases={"*": "demo"}, **keep_bodies)
+    models = {"default_model": "demo", "model_aliases": {"*": "demo"}}
+    demo = gateway.new_client(name="Demo", **models, **keep_bodies)
     made = [gateway.new_client(**fields)["client"] for fields in CLIENTS]
     engine = open_engine(load({"GATEWAY_DATA_DIR": str(gateway.data)}))
     log(engine, made)

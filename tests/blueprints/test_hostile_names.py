@@ -8,14 +8,16 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Dialog, Page, expect
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
+from werkzeug.test import TestResponse
 
-from tests.blueprints.browser import PASSWORD, installed, running
+from tests.blueprints.browser import PASSWORD, Browser, installed, running
 from tests.blueprints.looks import SIZES, is_whole
 from tests.blueprints.person import Person
 from tests.blueprints.visitor import WITH_PASSWORD, Visitor
@@ -243,6 +245,38 @@ def is_inert(page: Page, path: str) -> None:
         })"""
     )
     assert (path, found) == (path, {"harmed": None, "planted": 0, "reckoned": False, "turning": []})
+
+
+@pytest.mark.parametrize("text", [SCRIPT, IMAGE, HANDLER, TURNED, "\0", LONG, "-1", "1e400"])
+def test_what_is_typed_comes_back_as_text(app: Flask, signed_in: Browser, text: str) -> None:
+    """In every field of every form, in every page's query, and in paths."""
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<int:[^>]*>", "1", rule.rule)
+        if not is_page(path) or rule.websocket:
+            continue
+        path = re.sub(r"<[^>]*>", lambda _: quote(text.encode("utf-8", "replace"), safe=""), path)
+        if "GET" in (rule.methods or ()):
+            asked = dict.fromkeys(fields_of(signed_in.get(path)), text)
+            is_bare(path, signed_in.client.get(path, query_string=asked))
+        if "POST" in (rule.methods or ()) and "account" not in path:
+            form = dict.fromkeys([*fields_of(signed_in.get(path)), *FIELDS], text)
+            form["csrf_token"] = signed_in.token("/admin/account")
+            is_bare(path, signed_in.client.post(path, data=form))
+    assert signed_in.get("/admin/account").status_code == 200
+
+
+def fields_of(page: TestResponse) -> list[str]:
+    return re.findall(r'name="([^"]+)"', page.text) if page.status_code == 200 else []
+
+
+FIELDS = ("username", "role", "name", "grace_seconds", "current", "code", "model", "enabled")
+"""What forms elsewhere send to an address."""
+
+
+def is_bare(path: str, answer: TestResponse) -> None:
+    assert answer.status_code < 500, path
+    for harm in (SCRIPT, "<img src=x", "' onmouseover='"):
+        assert harm not in answer.text, path
 
 
 def test_the_sign_in_page_bears_a_name_that_means_harm(person: Person) -> None:

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.blueprints.person import Person
@@ -128,3 +129,17 @@ def test_requests_are_filtered_by_time_of_the_readers_zone(
     assert "model=" not in person.page.url
     person.page.locator("tbody a").first.click()
     expect(person.page.get_by_role("heading", name="How it went")).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["dashboard", "playground", "settings", "../docs"])
+def test_a_first_visit_weighs_little(person: Person, name: str) -> None:
+    """Everything that comes over the wire when nothing is cached, compressed as it comes."""
+    network = person.page.context.new_cdp_session(person.page)
+    weights: list[int] = []
+    network.on("Network.loadingFinished", lambda told: weights.append(told["encodedDataLength"]))
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    person.go(name)
+    person.page.wait_for_load_state("networkidle")
+    assert len(weights) > 3 and max(weights) > 20_000  # the style sheet is among them
+    assert sum(weights) < 400_000

@@ -97,7 +97,8 @@ def search() -> Search:
     failed = request.args.get("status") == FAILED
     for name, highest in NUMBERS.items():
         if request.args.get(name) and not (failed and name == "status"):
-            equal[name] = whole_number(name, default=0, lowest=0, highest=highest)
+            others = [FAILED] if name == "status" else []
+            equal[name] = whole_number(name, default=0, lowest=0, highest=highest, others=others)
     since, until = moment("since"), moment("until")
     text = request.args.get("error_text")
     if text:

@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
+from gateway.blueprints.admin.dashboard import version
 from gateway.blueprints.docs.operations import AREAS, JSON, OPERATIONS, Area, Operation, area_of
 from gateway.blueprints.docs.shapes import TEXT, ref, shapes
-from gateway.config import ROOT
 
 ALIAS = "x-alias-of"
 """Of paths that lead to the same, the one to use: the first below /v1/, else the shortest."""
@@ -58,7 +57,7 @@ def document(app: Flask) -> dict[str, Any]:
         "openapi": "3.1.1",
         "info": {
             "title": "AI Gateway",
-            "version": _version(),
+            "version": version(),
             "description": "One address between applications and LLM providers. Clients call the "
             "doors of OpenAI, Anthropic and Gemini with a key of this gateway; administrators use "
             "the API below /admin/api.",
@@ -117,9 +116,7 @@ def _undescribed(app: Flask, endpoint: str) -> Operation:
     told = inspect.getdoc(app.view_functions[endpoint]) or ""
     summary, rest = (" ".join(part.split()) for part in told.partition("\n\n")[::2])
     name = endpoint.rpartition(".")[2].replace("_", " ").capitalize()
-    return Operation(
-        summary.removesuffix(".") or name, rest, answers={200: {JSON: {}}, 201: {JSON: {}}, 204: {}}
-    )
+    return Operation(summary.removesuffix(".") or name, rest, answers={"2XX": {JSON: {}}})
 
 
 def _told(rule: Rule, area: Area, method: str, path: str, operation: Operation) -> dict[str, Any]:
@@ -164,7 +161,7 @@ def _in_query(operation: Operation) -> Iterator[dict[str, Any]]:
 def _answers(area: Area, method: str, operation: Operation, has_arguments: bool) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for status, kinds in operation.answers.items():
-        told[str(status)] = {"description": HTTPStatus(status).phrase}
+        told[str(status)] = {"description": _phrase(status)}
         if kinds:
             content = {kind: {"schema": shape} for kind, shape in kinds.items()}
             told[str(status)]["content"] = content
@@ -182,14 +179,13 @@ def _answers(area: Area, method: str, operation: Operation, has_arguments: bool)
     return told
 
 
+def _phrase(status: int | str) -> str:
+    return HTTPStatus(status).phrase if isinstance(status, int) else "It is done"
+
+
 def _failures(area: Area, method: str, operation: Operation, has_arguments: bool) -> list[int]:
-    failures = set(area.failures)
+    failures = {*area.failures, *operation.failures}
     if area.is_for_admins:
         failures |= {404} if has_arguments else set()
         failures |= {400, 413} if method in ("POST", "PUT", "PATCH") else set()
     return sorted(failures)
-
-
-def _version() -> str:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return str(project["version"])

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.blueprints.admin.requests_api import FAILED, MAX_PAGE
-from gateway.blueprints.docs.shapes import FLAG, MOMENT, OBJECT, TEXT, WHOLE, Shape, ref
-from gateway.config import PROVIDER_IDS
+from gateway.blueprints.admin.requests_api import FAILED, FILTERS, MAX_PAGE
+from gateway.blueprints.docs.shapes import FLAG, MOMENT, OBJECT, TEXT, Shape, ref
 from gateway.preview import DOORS
+from gateway.store.client_book import HIGHEST_ID
 from gateway.store.stats import RANGES
 
 JSON, STREAM, CSV, PLAIN, HTML = (
@@ -17,6 +17,9 @@ JSON, STREAM, CSV, PLAIN, HTML = (
     "text/plain",
     "text/html",
 )
+
+Answers = Mapping[int | str, Mapping[str, Shape]]
+"""Shapes by status and media type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +33,19 @@ class Body:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """`answers`: shapes by status and media type. `ending` stands in the place of the last
-    argument of the path, whose methods it takes apart; `sample` fills the arguments in.
+    """`ending` stands in the place of the last
+    argument of the path, whose methods it takes apart; `sample` fills the arguments in;
+    `failures` are statuses that its area does not have.
     """
 
     summary: str
     description: str = ""
     query: Mapping[str, Shape] = field(default_factory=dict)
     body: Body | None = None
-    answers: Mapping[int, Mapping[str, Shape]] = field(default_factory=lambda: {200: {JSON: {}}})
+    answers: Answers = field(default_factory=dict)
     ending: str | None = None
     sample: Mapping[str, str] = field(default_factory=dict)
+    failures: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ _KEYS = ("clientKey", "clientKeyHeader")
 _OF_CALLS = (400, 401, 403, 404, 413, 429, 502, 503, 504)
 _OF_LOOKS = (401, 403, 404, 429, 503)
 _ADMIN = ("adminToken", "adminSession")
+_OUTSIDE = (502, 504)
 _OF_API = ("AdminError", (401, 403, 422, 429, 503))
 
 AREAS = (
@@ -146,13 +152,13 @@ def area_of(endpoint: str) -> Area | None:
     return None
 
 
-def _json(name: str, status: int = 200) -> dict[int, dict[str, Shape]]:
+def _json(name: str, status: int = 200) -> Answers:
     return {status: {JSON: ref(name)}}
 
 
 _HELLO = [{"role": "user", "content": "Hello"}]
 _STREAM: Shape = {**TEXT, "description": "server-sent events, if the question says `stream`"}
-_ANSWERED = {200: {JSON: OBJECT, STREAM: _STREAM}}
+_ANSWERED: Answers = {200: {JSON: OBJECT, STREAM: _STREAM}}
 _CURSOR: Shape = {**TEXT, "description": "`next_cursor` of the page before"}
 _LIMIT: Shape = {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100}
 _RANGE: Shape = {"type": "string", "enum": [*RANGES], "default": "24h"}
@@ -160,17 +166,16 @@ _BETWEEN = {
     "since": {**MOMENT, "description": "from this moment on"},
     "until": {**MOMENT, "description": "before this moment"},
 }
-_FILTERS = {
-    "client_id": WHOLE,
-    "model": TEXT,
-    "provider": {**TEXT, "examples": [PROVIDER_IDS[0]]},
+_OF_FILTERS: Mapping[str, Shape] = {
+    "client_id": {"type": "integer", "minimum": 1, "maximum": HIGHEST_ID},
     "status": {
         "anyOf": [{"type": "integer", "minimum": 0, "maximum": 599}, {"const": FAILED}],
         "description": f"`{FAILED}`: whichever is an error's",
     },
-    "error_code": TEXT,
+    "error_text": {**TEXT, "description": "within a day that since and until name"},
     **_BETWEEN,
 }
+_FILTERS = {name: _OF_FILTERS.get(name, TEXT) for name in FILTERS}
 _OF_PREVIEW = {
     "door": {"type": "string", "enum": [*DOORS], "description": "without it, it is guessed"},
     "model": {**TEXT, "description": "at Gemini's door"},
@@ -179,9 +184,7 @@ _OF_PREVIEW = {
 _GEMINI_HELLO = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
 
 
-def _gemini(
-    method: str, summary: str, answers: Mapping[int, Mapping[str, Shape]], **more: Any
-) -> Operation:
+def _gemini(method: str, summary: str, answers: Answers, **more: Any) -> Operation:
     return Operation(
         summary,
         body=Body("GeminiQuestion", _GEMINI_HELLO),
@@ -331,6 +334,28 @@ OPERATIONS: Mapping[str, tuple[Operation, ...]] = {
             answers=_json("Preview"),
         ),
     ),
+    "admin_api.connection.show_test": (
+        Operation(
+            "What the last test of a client's connection says", answers=_json("ConnectionTest")
+        ),
+    ),
+    "admin_api.connection.begin_test": (
+        Operation(
+            "Test a client's connection",
+            "Asks its provider, by a set of small questions. It goes on by itself: ask for what is "
+            "known so far.",
+            body=Body("ConnectionTestAsked", {"model": "demo"}, required=False),
+            answers=_json("ConnectionTest", 202),
+            failures=(409,),
+        ),
+    ),
+    "admin_api.connection.fetch_models": (
+        Operation(
+            "The models that a client's provider lists for its key",
+            answers=_json("ModelsFetched"),
+            failures=_OUTSIDE,
+        ),
+    ),
     "admin_api.stats.show_stats": (
         Operation(
             "Requests, errors, tokens, money and times of everybody",
@@ -365,6 +390,68 @@ OPERATIONS: Mapping[str, tuple[Operation, ...]] = {
             "One request, with its bodies where they are kept",
             answers=_json("LoggedRequestWhole"),
             sample={"request_id": "req_0123456789abcdef01234567"},
+        ),
+    ),
+    "admin_api.requests.list_in_flight": (
+        Operation("Calls that are under way", answers=_json("InFlight")),
+    ),
+    "admin_api.requests.cancel_request": (
+        Operation(
+            "Cancel a call that is under way",
+            "Its client is told, and it is settled by what was used.",
+            answers=_json("Cancelled"),
+            sample={"request_id": "req_0123456789abcdef01234567"},
+        ),
+    ),
+    "admin_api.tools.list_servers": (Operation("MCP servers", answers=_json("McpServers")),),
+    "admin_api.tools.add_server": (
+        Operation(
+            "Add an MCP server",
+            body=Body("NewMcpServer", {"name": "wiki", "url": "http://127.0.0.1:8000/mcp"}),
+            answers=_json("McpServer", 201),
+        ),
+    ),
+    "admin_api.tools.change_server": (
+        Operation(
+            "Change an MCP server that was added here",
+            body=Body("McpServerChange", {"allowed_tools": ["search"]}),
+            answers=_json("McpServer"),
+            sample={"name": "wiki"},
+        ),
+    ),
+    "admin_api.tools.remove_server": (
+        Operation(
+            "Remove an MCP server that was added here", answers={204: {}}, sample={"name": "wiki"}
+        ),
+    ),
+    "admin_api.tools.check_server": (
+        Operation(
+            "Ask an MCP server for its tools at once",
+            answers=_json("McpServer"),
+            sample={"name": "wiki"},
+        ),
+    ),
+    "admin_api.providers.list_providers": (
+        Operation("The providers, and how they do", answers=_json("Providers")),
+    ),
+    "admin_api.providers.show_provider": (
+        Operation(
+            "A provider, with its models and their prices",
+            answers=_json("ProviderWhole"),
+            sample={"provider_id": "demo"},
+        ),
+    ),
+    "admin_api.providers.fetch_models": (
+        Operation(
+            "Ask a provider for its models, by the gateway's own key",
+            answers=_json("ProviderWhole"),
+            sample={"provider_id": "openai"},
+            failures=_OUTSIDE,
+        ),
+    ),
+    "admin_api.settings.show_settings": (
+        Operation(
+            "The settings in force, and where each comes from", answers=_json("SettingsInForce")
         ),
     ),
     "admin_api.tools.list_tools": (

@@ -1,9 +1,10 @@
 """The shapes of bodies as JSON Schema, from the tables that the code itself goes by."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from gateway.blueprints.receipts import LISTS, NOT_TOLD
+from gateway.config import McpServer
 from gateway.dialects import checks, openai
 from gateway.dialects.anthropic import request as anthropic
 from gateway.dialects.checks import Check
@@ -12,6 +13,8 @@ from gateway.dialects.responses import request as responses
 from gateway.preview import DOORS
 from gateway.store.client_book import LONGEST_GRACE
 from gateway.store.client_fields import READ_ONLY, ClientFields
+from gateway.store.connection_tests import State
+from gateway.store.log_pages import BODIES
 from gateway.store.models import LOG_COLUMNS, RequestLog
 from gateway.store.stats import PERCENTILES, RANGES, Totals
 
@@ -62,7 +65,8 @@ def nullable(one: Shape) -> Shape:
 
 def shapes() -> dict[str, Shape]:
     """All of them, by name."""
-    return {**_clients(), **_log(), **_statistics(), **_tools(), **_doors(), **_failures()}
+    of_admins = {**_clients(), **_connections(), **_log(), **_statistics(), **_tools(), **_others()}
+    return {**of_admins, **_doors(), **_failures()}
 
 
 def _page(item: Shape) -> Shape:
@@ -144,6 +148,40 @@ def _without_default(field: Shape) -> Shape:
     return {name: value for name, value in field.items() if name != "default"}
 
 
+def _connections() -> dict[str, Shape]:
+    result = {"probe": TEXT, "title": TEXT, "status": TEXT, "detail": nullable(TEXT)}
+    known = {
+        "provider": TEXT,
+        "provider_base_url": nullable(TEXT),
+        "model": nullable(TEXT),
+        "actor": TEXT,
+        "started_at": MOMENT,
+        "ended_at": nullable(MOMENT),
+        "of": {**WHOLE, "description": "how many probes there are"},
+    }
+    states = {"type": "string", "enum": ["none", *get_args(State)]}
+    model = {"id": TEXT, "context_window": nullable(WHOLE)}
+    return {
+        "ConnectionTest": shape(
+            {
+                "client_id": WHOLE,
+                "state": states,
+                "results": each(shape(result, {"detail"})),
+                **known,
+            },
+            known.keys(),
+        ),
+        "ConnectionTestAsked": shape({"model": nullable(TEXT)}, {"model"}),
+        "ModelsFetched": shape(
+            {
+                "provider": TEXT,
+                "listed": {**FLAG, "description": "whether the provider has a list of its own"},
+                "models": each(shape(model, {"context_window"})),
+            }
+        ),
+    }
+
+
 # The log, and what it adds up to.
 
 
@@ -152,7 +190,7 @@ def _log() -> dict[str, Shape]:
     receipt: dict[str, Shape] = {"object": {"const": "receipt"}}
     receipt |= {name: one for name, one in columns.items() if name not in NOT_TOLD}
     receipt |= {name: each(ANYTHING) for name in LISTS}
-    kept = shape({"question": nullable(TEXT), "answer": nullable(TEXT), "kept": TEXT})
+    kept = shape({name: ANYTHING for name in BODIES})
     row = shape(columns)
     return {
         "LoggedRequest": row,
@@ -245,14 +283,38 @@ def _tools() -> dict[str, Shape]:
     tool = shape(
         {"name": TEXT, "source": TEXT, "description": TEXT, "schema": OBJECT, "enabled": FLAG}
     )
-    server = shape({"name": TEXT, "tools": WHOLE, "healthy": FLAG, "error": nullable(TEXT)})
+    added: Shape = McpServer.model_json_schema()
+    fields = {name: _plain(one) for name, one in added["properties"].items()}
+    server = {
+        "name": TEXT,
+        "url": TEXT,
+        "headers": {**each(TEXT), "description": "their names"},
+        "allowed_tools": each(TEXT),
+        "source": {"type": "string", "enum": ["config.yaml", "admin"]},
+        "version": nullable(TEXT),
+        "tools": WHOLE,
+        "healthy": FLAG,
+        "error": nullable(TEXT),
+        "checked_at": nullable(NUMBER),
+    }
     return {
+        "McpServer": shape(server),
+        "McpServers": _page(ref("McpServer")),
+        "NewMcpServer": shape(
+            fields, fields.keys() - set(added["required"]), additionalProperties=False
+        ),
+        "McpServerChange": shape(
+            fields,
+            fields.keys(),
+            additionalProperties=False,
+            description="A header whose value is null keeps the one that it has.",
+        ),
         "Tools": shape(
             {
                 "items": each(tool),
                 "next_cursor": nullable(TEXT),
                 "enabled": each(TEXT),
-                "mcp_servers": each(server),
+                "mcp_servers": each(ref("McpServer")),
                 "modules": each(
                     shape({"path": TEXT, "tools": each(TEXT), "error": nullable(TEXT)})
                 ),
@@ -268,6 +330,41 @@ def _tools() -> dict[str, Shape]:
                 "seconds": NUMBER,
                 "size": WHOLE,
             }
+        ),
+    }
+
+
+def _others() -> dict[str, Shape]:
+    call = {"request_id": TEXT, "started_at": MOMENT, "age_ms": WHOLE}
+    provider = {
+        "id": TEXT,
+        "title": TEXT,
+        "base_url": nullable(TEXT),
+        "dialects": each(TEXT),
+        "credentials": shape({"key": ANYTHING, "configured": FLAG}),
+        "clients": WHOLE,
+        "last_hour": ref("Totals"),
+        "failed_tries": WHOLE,
+        "breaker": each(shape({"model": TEXT, "workers": WHOLE})),
+        "last_error": nullable(OBJECT),
+    }
+    own = {"models_fetched_at": nullable(MOMENT), "models": each(OBJECT), "changes": ANYTHING}
+    line = {"key": TEXT, "value": ANYTHING, "set": FLAG, "secret": FLAG, "meaning": TEXT}
+    group = {"name": TEXT, "meaning": TEXT, "items": each(shape(line))}
+    return {
+        "InFlight": shape(
+            {
+                "items": each(shape(call)),
+                "count": WHOLE,
+                "complete": {**FLAG, "description": "false: the other workers' are not known"},
+            }
+        ),
+        "Cancelled": shape({"request_id": TEXT, "cancelled": FLAG}),
+        "Provider": shape(provider),
+        "Providers": _page(ref("Provider")),
+        "ProviderWhole": {"allOf": [ref("Provider"), shape(own)]},
+        "SettingsInForce": shape(
+            {"file": nullable(TEXT), "groups": each(shape(group)), "running": OBJECT}
         ),
     }
 
