@@ -43,9 +43,14 @@ def figures(client_id: int, name: str) -> dict[str, Any]:
     totals = found.totals.told()
     by_hours = name == "1h"
     return {
-        "figures": part("admin/_figures.html", totals=totals, span=SPANS[name]),
+        "figures": part(
+            "admin/_figures.html", totals=totals, span=SPANS[name], of_client=client_id
+        ),
         "shares": part(
-            "admin/_shares.html", shares=overview.shares_of_client(found), by_hours=by_hours
+            "admin/_shares.html",
+            shares=overview.shares_of_client(found),
+            by_hours=by_hours,
+            of_client=client_id,
         ),
         "series": overview.series(found),
     }

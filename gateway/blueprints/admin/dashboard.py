@@ -31,7 +31,7 @@ def show() -> ResponseReturnValue:
         range=name,
         parts=now() | figures(name),
         has_clients=bool(clients),
-        has_demo=any(client.name == DEMO["name"] for client in clients),
+        demo=next((client for client in clients if client.name == DEMO["name"]), None),
         call=CALL.format(address=address, key="$GATEWAY_KEY"),
     )
 

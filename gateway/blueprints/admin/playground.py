@@ -14,7 +14,7 @@ from gateway.blueprints.admin import acting
 from gateway.blueprints.admin.connection_api import client_of
 from gateway.blueprints.admin.query import whole_number
 from gateway.blueprints.replies import Reply, failure, reply
-from gateway.catalogue import models_of
+from gateway.catalogue import models_of, named_models
 from gateway.chat import ChatRequest
 from gateway.context import current_gateway
 from gateway.dialects import openai
@@ -59,11 +59,13 @@ def facts(client_id: int) -> ResponseReturnValue:
     gateway = current_gateway
     row, client = ClientBook.of(gateway).get(client_id), client_of(client_id)
     models, problem = _models(client)
+    known = named_models(client, gateway.ways)
     runs_tools = client.tool_mode == "gateway"
     return {
         "name": client.name,
         "state": state_of(row),
         "default_model": client.default_model,
+        "model_to_try": known[0] if known else None,
         "models": models,
         "models_problem": problem,
         "has_system_prompt": bool(client.system_prompt),

@@ -69,7 +69,7 @@ def show(request_id: str) -> ResponseReturnValue:
         stretches=parts,
         legend=sums(parts),
         bodies={name: _laid_out(row[name]) for name in _BODIES if row[name]},
-        may_keep=row["client_id"] if _is_there(row["client_id"]) else None,
+        is_there=_is_there(row["client_id"]),
     )
 
 
@@ -83,7 +83,7 @@ def _clients(chosen: str | None) -> list[tuple[int, str]]:
 
 
 def _is_there(client_id: int | None) -> bool:
-    """Whether a client can still be edited."""
+    """Whether a client was not deleted since."""
     if client_id is None:
         return False
     try:
