@@ -1,7 +1,7 @@
 """Vendors' lists of models, kept for a while, each for the very address and key it came with."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,11 @@ _KEPT = 200
 _MOST_PAGES = 50
 # Vendors' names for how much a model reads.
 _CONTEXT = ("context_window", "context_length", "max_context_length", "max_model_len")
+
+
+def outlined(models: Iterable[Model]) -> list[Model]:
+    """Of each its id, and how much it reads where that is known."""
+    return [{name: one[name] for name in ("id", "context_window") if name in one} for one in models]
 
 
 class ModelLists:

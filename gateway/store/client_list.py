@@ -44,7 +44,10 @@ class ClientSearch:
     def _conditions(self) -> list[ColumnElement[bool]]:
         conditions: list[ColumnElement[bool]] = []
         if self.text:
-            places = (ClientRow.name, ClientRow.description, ClientRow.default_model)
+            places = (
+                *(ClientRow.name, ClientRow.description),
+                *(ClientRow.default_model, ClientRow.provider),
+            )
             conditions.append(or_(*(one.icontains(self.text, autoescape=True) for one in places)))
         if self.state:
             conditions.append(_in_state(self.state))

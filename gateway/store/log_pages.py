@@ -26,6 +26,7 @@ class LoggedRequest:
 
     request_id: str
     started_at: datetime
+    client_id: int | None
     client_name: str | None
     provider: str | None
     model: str | None
@@ -84,13 +85,14 @@ class Search:
     """`equal`: columns and what they should hold. Moments are milliseconds, `until` excluded.
 
     `error_text`: a part of the error's message, whatever its case. No index knows it, so whoever
-    asks for it should name a time.
+    asks for it should name a time. `failed`: those alone whose status is that of an error.
     """
 
     equal: Mapping[str, Any]
     since: int | None = None
     until: int | None = None
     error_text: str | None = None
+    failed: bool = False
 
     def page(
         self,
@@ -152,7 +154,8 @@ class Search:
         leading = self._leading()
         equal = {name: value for name, value in self.equal.items() if name != leading}
         text = [] if self.error_text is None else [partial(_tells, self.error_text)]
-        return [*(partial(_holds, name, value) for name, value in equal.items()), *text]
+        failed = [_is_failed] if self.failed else []
+        return [*(partial(_holds, name, value) for name, value in equal.items()), *text, *failed]
 
 
 def find_request(engine: Engine, request_id: str) -> dict[str, Any] | None:
@@ -177,6 +180,10 @@ def _tells(text: str, columns: Any) -> ColumnElement[bool]:
     return columns.error_message.icontains(text, autoescape=True)  # type: ignore[no-any-return]
 
 
+def _is_failed(columns: Any) -> ColumnElement[bool]:
+    return columns.status >= 400  # type: ignore[no-any-return]
+
+
 def _is_indexed(name: str, equal: Mapping[str, Any]) -> bool:
     return name in equal and not (name == "status" and equal[name] == 200)
 
@@ -199,6 +206,7 @@ def _behind(place: Place) -> ColumnElement[bool]:
 _NEWEST = select(
     RequestLog.request_id,
     RequestLog.started_at,
+    RequestLog.client_id,
     RequestLog.client_name,
     RequestLog.provider,
     # A call that failed early never got as far as a model of its own.

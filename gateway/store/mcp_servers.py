@@ -15,9 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from gateway.config import McpServer
-from gateway.errors import NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.store import audit
-from gateway.store.client_fields import InvalidFields
 from gateway.store.engine import database_answers
 from gateway.store.models import SettingRow
 from gateway.store.vault import Vault, WrongSecretKey

@@ -39,6 +39,7 @@ const picture = new Picture(document.getElementById("compose"), (wrong) => {
 });
 
 let facts = {};
+let suggested = ""; // the model that the page has filled in
 let spoken = []; // messages of the conversation so far
 let calls = []; // that wait for their results
 let running = null; // the AbortController of the call that runs
@@ -60,6 +61,7 @@ async function learn() {
     if (!answer.ok) throw new Error(found.error.message);
     facts = found;
     help.textContent = modelHelp();
+    suggest();
   } catch (error) {
     help.textContent = `Its models are not known: ${error.message}`;
   }
@@ -70,6 +72,13 @@ function modelHelp() {
   const usual = facts.default_model ? `Empty means ${facts.default_model}.` : "It has no default model.";
   if (facts.models_problem) return `${usual} The provider's list cannot be read: ${facts.models_problem}`;
   return `${usual} ${facts.models.length} to choose from, or write any name.`;
+}
+
+// Where empty means nothing, the model to try first stands there, unless somebody wrote another.
+function suggest() {
+  if (model.value !== suggested) return;
+  suggested = facts.default_model ? "" : (facts.model_to_try ?? "");
+  model.value = suggested;
 }
 
 function show() {

@@ -38,7 +38,7 @@ def test_figures_are_the_clients_own(signed_in: Browser, parts: Gateway, book: C
         assert "clients" not in found and found["latency"] == "1.25 s"
         series = json.loads(html.unescape(re.search(r"data-series='([^']+)'", page)[1]))  # type: ignore[index]
         assert sum(series["requests"]) == 2
-        assert [row[1:3] for row in table(page, "by-model")] == [["2", "1"]]
+        assert [row[1:3] for row in table(page, "by-model")] == [["2", "1 of gpt-5"]]
         assert len(table(page, "requests")) == 2 and "someone else" not in page
         assert 'href="/admin/requests/req_2"' in page and "req_3" not in page
         assert re.search(

@@ -227,6 +227,7 @@ def test_the_list_is_searched_sorted_and_filtered(signed_in: Browser, book: Clie
     assert names(signed_in, "?sort=provider&order=desc")[0] == "100%"
     assert names(signed_in, "?q=sHOP") == ["100%"]
     assert names(signed_in, "?q=%25") == ["100%"]
+    assert names(signed_in, "?q=GROQ") == ["100%"]
     assert names(signed_in, "?state=disabled") == ["Alpha"]
     assert names(signed_in, "?state=expired") == ["gone"]
     assert names(signed_in, "?state=active") == ["100%", "demo"]

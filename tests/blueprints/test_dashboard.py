@@ -124,9 +124,11 @@ def test_a_newcomer_is_told_what_to_do(signed_in: Browser, book: ClientBook) -> 
     page = signed_in.get(DASHBOARD).text
     assert "curl http://localhost/v1/chat/completions" in page
     assert "Bearer $GATEWAY_KEY" in page
+    assert f'href="/admin/clients/{book.find("demo").id}"' in page
     book.delete(book.find("demo").id)
     page = signed_in.get(DASHBOARD).text
     assert "flask --app app create-client try" in page
+    assert 'href="/admin/clients/new"' in page
     assert "curl" not in page
 
 
@@ -173,7 +175,7 @@ def test_what_is_amiss_is_told(signed_in: Browser, parts: Gateway) -> None:
     parts.states.degraded = "state: a disk is full"
     page = signed_in.get(DASHBOARD).text
     assert "state: a disk is full" in page
-    assert re.search(r"Breaker open.*groq.*&lt;llama&gt;", page, re.S)
+    assert re.search(r"Breaker open.*/admin/providers/groq.*groq.*&lt;llama&gt;", page, re.S)
     parts.metrics.breaker("groq", "<llama>", False)
     assert "Breaker open" not in signed_in.get(DASHBOARD).text
 

@@ -104,13 +104,13 @@ def test_new_requests_do_not_move_who_reads(person: Person, gateway: Running) ->
     person.go("requests")
     person.is_live()
     rows = person.page.locator("[data-newest] tbody tr")
-    read = rows.nth(20).locator("a")
+    read = rows.nth(20).locator("th a")
     address = read.get_attribute("href")
     read.focus()
     place = read.bounding_box()
-    shown = rows.first.locator("a").get_attribute("href") or ""
+    shown = rows.first.locator("th a").get_attribute("href") or ""
     assert gateway.chat(key, QUESTION).status == 200
-    expect(rows.first.locator("a")).not_to_have_attribute("href", shown, timeout=PATIENCE * 1000)
+    expect(rows.first.locator("th a")).not_to_have_attribute("href", shown, timeout=PATIENCE * 1000)
     moved = person.page.locator(f'[data-newest] a[href="{address}"]')
     expect(moved).to_be_focused()
     assert moved.bounding_box() == place

@@ -18,14 +18,6 @@ from tests.running import Running
 EVERY_PART = {"banner", "in-flight", "recent", "figures", "shares", "series"}
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("live")
-    settings = {"demo": {"tokens_per_second": 0}, "admin": {"sign_in_per_minute": 1000}}
-    with Running(folder, settings, workers=2, environment=WITH_PASSWORD) as gateway:
-        yield gateway
-
-
 @pytest.fixture
 def visitor(gateway: Running) -> Visitor:
     return Visitor(gateway)

@@ -166,6 +166,7 @@ def test_the_gateways_own_tools_are_named(
     assert facts(signed_in, row.id)["tools"] == ["get_date", "calculate"]
     book.update(row.id, {"tool_mode": "pass-through"})
     assert facts(signed_in, row.id)["tools"] == []
+    assert facts(signed_in, row.id)["model_to_try"] == "demo"
 
 
 def test_what_a_call_came_to_is_told_once_it_is_known(signed_in: Browser, parts: Gateway) -> None:

@@ -192,7 +192,7 @@ def test_tools_are_called_and_their_results_given_back(
     calls = [("get_weather", {"city": "Oslo"}), ("get_weather", {"city": "Rome"})]
     upstream.always(Sse(chunks([], tool_calls=calls)))
     person.go(f"playground?client={client}")
-    page.get_by_text("Tools", exact=True).click()
+    page.locator("#tools-part summary").click()
     page.get_by_label("Tools of your own").fill('{"no": "list"}')
     say(page, "What is the weather?")
     expect(page.locator("#tools-problem")).to_contain_text("no list")
@@ -226,7 +226,7 @@ def test_what_the_gateway_runs_is_told(person: Person, gateway: Running) -> None
     fields = {"tool_mode": "gateway", "server_tools": ["calculate"], "default_model": "demo"}
     made = gateway.new_client(**fields)
     person.go(f"playground?client={made['client']['id']}")
-    person.page.get_by_text("Tools", exact=True).click()
+    person.page.locator("#tools-part summary").click()
     expect(person.page.locator("#own-tools")).to_have_text(
         "The gateway runs these for it: calculate."
     )
@@ -286,6 +286,22 @@ def test_what_goes_wrong_is_told_with_what_to_do(
     expect(page.get_by_text("Nothing was asked yet.")).to_be_visible()
 
 
+def test_without_a_default_model_one_to_try_is_filled_in(
+    person: Person, gateway: Running, client: int
+) -> None:
+    number = gateway.new_client(provider="demo")["client"]["id"]
+    person.go(f"playground?client={number}")
+    field = person.page.get_by_label("Model", exact=True)
+    expect(field).to_have_value("demo")
+    person.page.get_by_label("Client").select_option(str(client))
+    expect(field).to_have_value("")
+    expect(field).to_have_attribute("placeholder", "test-model")
+    field.fill("of my own")
+    person.page.get_by_label("Client").select_option(str(number))
+    expect(person.page.locator("#model-help")).to_contain_text("It has no default model.")
+    expect(field).to_have_value("of my own")
+
+
 def test_a_provider_that_is_away_is_told_with_what_to_do(
     person: Person, gateway: Running, client: int
 ) -> None:
@@ -318,7 +334,7 @@ def test_the_call_can_be_made_by_a_program(person: Person, gateway: Running) -> 
     person.go(f"playground?client={made['client']['id']}")
     page = person.page
     page.get_by_label("System prompt").fill('It\'s "odd" \\ $HOME `x`\nünï 🦊 </script>')
-    page.get_by_text("Tools", exact=True).click()
+    page.locator("#tools-part summary").click()
     page.get_by_role("button", name="Put in an example").click()
     page.get_by_label("Message").fill("Don't call; say 'hello'")
     environ = {**os.environ, "GATEWAY_KEY": made["api_key"], "NO_PROXY": "127.0.0.1"}
@@ -372,7 +388,7 @@ def test_a_full_page_looks_right(person: Person, upstream: Upstream, client: int
     say(page, f"{long} asked")
     complete(page, 1)
     page.get_by_text("Reasoning", exact=True).click()
-    page.get_by_text("Tools", exact=True).click()
+    page.locator("#tools-part summary").click()
     image = FilePayload(name="large.png", mimeType="image/png", buffer=bytes(5 << 20))
     page.get_by_label("Image").set_input_files(image)
     for theme in THEMES:

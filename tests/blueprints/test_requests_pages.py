@@ -46,6 +46,8 @@ def some(parts: Gateway) -> None:
         ("client_id=&model=&provider=&status=&error_code=&since=&until=", [4, 3, 2, 1]),
         ("provider=groq", [3]),
         ("status=429", [2]),
+        ("status=failed", [4, 2]),
+        ("status=failed&client_id=2", [4]),
         ("error_code=upstream_failed", [4]),
         ("model=model-3", [3]),
         ("error_text=too+MANY&since=2026-09-21", [2]),
@@ -144,7 +146,7 @@ def test_one_request_is_told_whole(signed_in: Browser, parts: Gateway) -> None:
         "Tokens in 12,000",
         "Read from a cache 500",
         "Cost $0.0123",
-        "Price list, m input $0.5 a million",
+        "Price list, m input $0.50 a million",
         "rate_limit_minute 59 of 60 left",
         "Dropped top_k",
         "None were kept.",
@@ -166,6 +168,37 @@ def test_the_course_of_a_call_names_each_part_of_it(signed_in: Browser, parts: G
     )
     assert course in words
     assert "150 ms demo/model-1 was asked a new connection took 30.0 ms 300 ms The first" in words
+
+
+def test_a_call_that_failed_shows_where_to_go_on(
+    signed_in: Browser, parts: Gateway, book: ClientBook
+) -> None:
+    client, _ = book.create({"name": "shop"})
+    tries = [{"provider": "groq", "model": "llama", "status": 502, "code": "x", "after_ms": 2}]
+    failed = {"status": 502, "error_code": "x", "error_message": "gone", "provider": "groq"}
+    times = {"asked_ms": 0.5, "first_byte_ms": None, "total_ms": 1.6}
+    log(parts, 1, client_id=client.id, attempt_log=tries, attempts=1, **failed, **times)
+    page = signed_in.get(f"{LIST}/req_1").text
+    for place in (
+        "/admin/providers/groq",
+        f"/admin/clients/{client.id}#connection",
+        f"/admin/clients/{client.id}/edit",
+        f"{LIST}?error_code=x&amp;client_id={client.id}",
+    ):
+        assert f'href="{place}"' in page
+    assert "1.6 ms groq/llama failed 502 x 1.6 ms The end" in words_of(page)
+    book.delete(client.id)
+    assert f"/admin/clients/{client.id}" not in signed_in.get(f"{LIST}/req_1").text
+
+
+def test_time_after_the_last_failure_is_not_told_as_a_wait(
+    signed_in: Browser, parts: Gateway
+) -> None:
+    times = {"asked_ms": None, "first_byte_ms": None, "total_ms": 150.0}
+    log(parts, 1, **of_a_hard_call(**times | {"status": 503}))
+    assert "failed tries 120 ms in the gateway 30 ms" in words_of(
+        signed_in.get(f"{LIST}/req_1").text
+    )
 
 
 def test_tools_of_a_call_take_their_part(signed_in: Browser, parts: Gateway) -> None:

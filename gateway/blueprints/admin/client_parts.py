@@ -6,7 +6,7 @@ They are rendered for all who look, whatever their role.
 from typing import Any
 
 from gateway import overview
-from gateway.blueprints.admin.dashboard import SPANS, part
+from gateway.blueprints.admin.parts import SPANS, part
 from gateway.context import current_gateway
 from gateway.errors import NotFound
 from gateway.limits import standing
@@ -20,10 +20,8 @@ DELETED = "deleted"
 
 def now(client_id: int) -> dict[str, Any]:
     """Parts that are the same whatever time the page is about; of one that is gone, that it is."""
-    gateway = current_gateway
-    book = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
     try:
-        return now_of(book.get(client_id))
+        return now_of(ClientBook.of(current_gateway).get(client_id))
     except NotFound:
         return {"state": part("admin/_client_state.html", state=DELETED)}
 
@@ -45,9 +43,14 @@ def figures(client_id: int, name: str) -> dict[str, Any]:
     totals = found.totals.told()
     by_hours = name == "1h"
     return {
-        "figures": part("admin/_figures.html", totals=totals, span=SPANS[name]),
+        "figures": part(
+            "admin/_figures.html", totals=totals, span=SPANS[name], of_client=client_id
+        ),
         "shares": part(
-            "admin/_shares.html", shares=overview.shares_of_client(found), by_hours=by_hours
+            "admin/_shares.html",
+            shares=overview.shares_of_client(found),
+            by_hours=by_hours,
+            of_client=client_id,
         ),
         "series": overview.series(found),
     }

@@ -14,7 +14,7 @@ from gateway.blueprints.admin import acting
 from gateway.blueprints.admin.connection_api import client_of
 from gateway.blueprints.admin.query import whole_number
 from gateway.blueprints.replies import Reply, failure, reply
-from gateway.catalogue import models_of
+from gateway.catalogue import models_of, named_models
 from gateway.chat import ChatRequest
 from gateway.context import current_gateway
 from gateway.dialects import openai
@@ -44,7 +44,7 @@ def show() -> ResponseReturnValue:
     chosen = whole_number("client", default=0, lowest=0, highest=HIGHEST_ID)
     clients = client_names(current_gateway.engine, CLIENTS_OFFERED)
     if chosen and chosen not in dict(clients):
-        clients.append((chosen, _book().get(chosen).name))
+        clients.append((chosen, ClientBook.of(current_gateway).get(chosen).name))
     return render_template(
         "admin/playground.html",
         clients=clients,
@@ -57,13 +57,15 @@ def show() -> ResponseReturnValue:
 def facts(client_id: int) -> ResponseReturnValue:
     """What the page has to know of a client; its provider may be asked for its models."""
     gateway = current_gateway
-    row, client = _book().get(client_id), client_of(client_id)
+    row, client = ClientBook.of(gateway).get(client_id), client_of(client_id)
     models, problem = _models(client)
+    known = named_models(client, gateway.ways)
     runs_tools = client.tool_mode == "gateway"
     return {
         "name": client.name,
         "state": state_of(row),
         "default_model": client.default_model,
+        "model_to_try": known[0] if known else None,
         "models": models,
         "models_problem": problem,
         "has_system_prompt": bool(client.system_prompt),
@@ -123,8 +125,3 @@ def _note(client: Client, request_id: str) -> None:
     changes: audit.Changes = {"request": [None, request_id]}
     engine = current_gateway.engine
     audit.note(engine, acting(), "playground.ask", client.name, client.id, changes)
-
-
-def _book() -> ClientBook:
-    gateway = current_gateway
-    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)

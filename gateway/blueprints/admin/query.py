@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import request
 
-from gateway.store.client_fields import InvalidFields
+from gateway.errors import InvalidFields
 
 
 def only(names: Collection[str]) -> None:
@@ -16,10 +16,14 @@ def only(names: Collection[str]) -> None:
         raise InvalidFields(dict.fromkeys(sorted(unknown), "is not a parameter here"))
 
 
-def whole_number(name: str, *, default: int, lowest: int, highest: int) -> int:
+def whole_number(
+    name: str, *, default: int, lowest: int, highest: int, others: Collection[str] = ()
+) -> int:
+    """`others`: what else may stand there; whoever asks looks for them first."""
     text = request.args.get(name, str(default))
     if not (re.fullmatch("[0-9]{1,10}", text) and lowest <= int(text) <= highest):
-        raise InvalidFields({name: f"should be a whole number, {lowest} to {highest}"})
+        also = "".join(f", or {one}" for one in others)
+        raise InvalidFields({name: f"should be a whole number, {lowest} to {highest}{also}"})
     return int(text)
 
 

@@ -10,14 +10,13 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import acting
+from gateway.blueprints.admin.csv_table import csv_answer
 from gateway.blueprints.admin.query import moment, only, whole_number
-from gateway.blueprints.admin.table import csv_answer
 from gateway.context import current_gateway
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import InvalidFields, NotFound, Unavailable
 from gateway.exchange import is_request_id
 from gateway.store import audit
 from gateway.store.client_book import HIGHEST_ID
-from gateway.store.client_fields import InvalidFields
 from gateway.store.counters import StoreAway
 from gateway.store.log_pages import BODIES, Place, Search, find_request
 from gateway.store.models import LOG_COLUMNS
@@ -27,6 +26,8 @@ MAX_PAGE = 500
 TEXTS = ("model", "provider", "error_code")
 NUMBERS = {"client_id": HIGHEST_ID, "status": 599}
 FILTERS = (*TEXTS, *NUMBERS, "since", "until", "error_text")
+FAILED = "failed"
+"""In the place of a status: whichever is an error's."""
 DAY = 24 * 60 * 60 * 1000
 _LONGEST_DAY = 25 * 60 * 60 * 1000  # when clocks are put back
 _OTHERS_TELL_WITHIN = 0.6
@@ -92,14 +93,16 @@ def show_request(request_id: str) -> ResponseReturnValue:
 def search() -> Search:
     asked = {name: request.args.get(name) for name in TEXTS}
     equal: dict[str, Any] = {name: _as_logged(text) for name, text in asked.items() if text}
+    failed = request.args.get("status") == FAILED
     for name, highest in NUMBERS.items():
-        if request.args.get(name):
-            equal[name] = whole_number(name, default=0, lowest=0, highest=highest)
+        if request.args.get(name) and not (failed and name == "status"):
+            others = [FAILED] if name == "status" else []
+            equal[name] = whole_number(name, default=0, lowest=0, highest=highest, others=others)
     since, until = moment("since"), moment("until")
     text = request.args.get("error_text")
     if text:
         since, until = _one_day(since, until)
-    return Search(equal, since, until, _as_logged(text) if text else None)
+    return Search(equal, since, until, _as_logged(text) if text else None, failed)
 
 
 def _one_day(since: int | None, until: int | None) -> tuple[int, int]:

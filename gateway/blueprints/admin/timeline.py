@@ -46,11 +46,9 @@ def _of_the_way(row: Mapping[str, Any]) -> Iterator[Step]:
             yield Step("skipped", None, "Passed over", str(one["skipped"]))
         else:
             target = f"{one['provider']}/{one['model']}"
-            yield Step(
-                "failed", one["after_ms"], f"{target} failed", f"{one['status']} {one['code']}"
-            )
-    failed = [one["after_ms"] for one in row["attempt_log"] or () if "after_ms" in one]
-    if row["asked_ms"] is not None and row["asked_ms"] >= max(failed, default=0):
+            at = min(one["after_ms"], row["total_ms"])  # it is kept in whole milliseconds
+            yield Step("failed", at, f"{target} failed", f"{one['status']} {one['code']}")
+    if row["asked_ms"] is not None and row["asked_ms"] >= _failed_until(row):
         made = row["connect_ms"]
         note = "" if made is None else f"a new connection took {made:,.1f} ms"
         yield Step("asked", row["asked_ms"], f"{row['provider']}/{row['model']} was asked", note)
@@ -98,9 +96,10 @@ def sums(parts: Iterable[Stretch]) -> list[Stretch]:
 
 def _ends(row: Mapping[str, Any], whole: float) -> Iterator[tuple[str, str, float]]:
     """Kind, words and end of each part; one that ends before the last did was not there."""
-    asked, first = row["asked_ms"], row["first_byte_ms"]
-    failed = (one["after_ms"] for one in row["attempt_log"] or () if "after_ms" in one)
-    yield "failed", "failed tries", max(failed, default=0)
+    asked, first, failed = row["asked_ms"], row["first_byte_ms"], _failed_until(row)
+    yield "failed", "failed tries", failed
+    if first is None and failed and (asked is None or asked < failed):
+        yield "gateway", "in the gateway", whole
     if asked is not None:
         yield "gateway", "in the gateway", asked
         yield "connect", "connecting", asked + (row["connect_ms"] or 0)
@@ -112,3 +111,9 @@ def _ends(row: Mapping[str, Any], whole: float) -> Iterator[tuple[str, str, floa
         yield "wait", wait, ended if first is None else min(first, ended)
         yield "answer", answer, ended
         yield "tools", "tools", ended + one.get("tools_ms", 0)
+
+
+def _failed_until(row: Mapping[str, Any]) -> float:
+    """When the last try failed; 0 if none did."""
+    failed = (one["after_ms"] for one in row["attempt_log"] or () if "after_ms" in one)
+    return max(failed, default=0)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.blueprints.admin.requests_api import FILTERS, MAX_PAGE
+from gateway.blueprints.admin.requests_api import FAILED, FILTERS, MAX_PAGE
 from gateway.blueprints.docs.shapes import FLAG, MOMENT, OBJECT, TEXT, Shape, ref
 from gateway.preview import DOORS
 from gateway.store.client_book import HIGHEST_ID
@@ -168,7 +168,10 @@ _BETWEEN = {
 }
 _OF_FILTERS: Mapping[str, Shape] = {
     "client_id": {"type": "integer", "minimum": 1, "maximum": HIGHEST_ID},
-    "status": {"type": "integer", "minimum": 0, "maximum": 599},
+    "status": {
+        "anyOf": [{"type": "integer", "minimum": 0, "maximum": 599}, {"const": FAILED}],
+        "description": f"`{FAILED}`: whichever is an error's",
+    },
     "error_text": {**TEXT, "description": "within a day that since and until name"},
     **_BETWEEN,
 }

@@ -12,9 +12,9 @@ from gateway.providers.demo.request import Asked, text_of
 _GREETINGS = ("Hello", "Hi", "Welcome", "Greetings", "Howdy", "Ahoy", "Salutations", "Hey")
 _HONEST = "this is the gateway's built-in offline demo, and no model was asked."
 _NEXT = (
-    "For real answers, give a client a real provider: in the gateway's folder,"
-    " `.venv/bin/flask --app app create-client --help` shows how. What was asked and answered is"
-    " on the admin page at /admin."
+    "For real answers, give a client a real provider: on the pages at /admin, where each call is"
+    " seen, too; or in the gateway's folder, as `.venv/bin/flask --app app create-client --help`"
+    " shows."
 )
 _TRY = (
     'Here you can try streaming ("stream": true), tools, response_format, stop, n and max_tokens,'
