@@ -169,7 +169,7 @@ def test_errors_lead_to_the_requests_that_failed(
     began = int(time.time() * 1000)
     entered(parts, 0, started_at=began, status=502, provider="groq", model="llama")
     for number in range(answered):
-        entered(parts, number + 1, started_at=began)
+        entered(parts, number + 1, started_at=began, model="fine")
     assert parts.ledger.flush()
     page = html.unescape(signed_in.get(f"{DASHBOARD}?range=1h").text)
     assert 'href="/admin/requests?status=failed">show them' in page
