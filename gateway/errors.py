@@ -2,6 +2,7 @@
 
     GatewayError                    status, type, code, param, headers
     ├── BadRequest                  400  the body or a parameter is wrong; names it
+    │   └── InvalidFields           422  what an administrator gave; says why, by field
     ├── Unauthenticated             401  no key, an unknown key, or two different keys
     ├── Forbidden                   403  the key is known, but disabled or expired
     ├── NotFound                    404  no such path or thing
@@ -62,6 +63,16 @@ class BadRequest(GatewayError):
     status = 400
     type = "invalid_request_error"
     code = "invalid_value"
+
+
+class InvalidFields(BadRequest):
+    """`fields` says why, by field; no value that was sent is repeated."""
+
+    status = 422
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
+        self.fields = dict(fields)
 
 
 class Unauthenticated(GatewayError):

@@ -75,13 +75,16 @@ class InFlight:
         mine = self.calls.get(request_id)
         if mine is not None:
             mine.cancel()
-        mark = secrets.token_hex(4)  # what was answered before is no answer to this
+        before, mark = None, secrets.token_hex(4)
         try:
+            before = self._shared.notes(_CANCELLED).get(request_id)
             self._shared.note(_ASKED, request_id, mark, _CANCEL_FOR)
+            if mine is not None:
+                self._shared.note(_CANCELLED, request_id, mark, _CANCEL_FOR)
         except StoreAway:
             if mine is None:
                 raise
-        return mine is not None or self._is_cancelled(request_id, mark)
+        return mine is not None or self._is_cancelled(request_id, before)
 
     def tend(self) -> None:
         """One look at what others ask for: cancels calls, tells of calls."""
@@ -108,10 +111,11 @@ class InFlight:
         self._looked_at = now
         return is_new
 
-    def _is_cancelled(self, request_id: str, mark: str) -> bool:
+    def _is_cancelled(self, request_id: str, before: str | None) -> bool:
+        """Waits for an answer, be it to another who asks at the same time; `before`: the last."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            if self._shared.notes(_CANCELLED).get(request_id) == mark:
+            if self._shared.notes(_CANCELLED).get(request_id, before) != before:
                 return True
             time.sleep(_ASK_AGAIN)
         return False

@@ -83,9 +83,13 @@ class Watch:
 
 
 class Hub:
-    """`mark` is one look at whether anything has happened; it is compared with the last one."""
+    """`mark` is one look at whether anything has happened; it is compared with the last one.
 
-    def __init__(self, mark: Callable[[], Any]) -> None:
+    `every`: seconds from look to look, for which what was read is fresh for who comes new, too.
+    """
+
+    def __init__(self, mark: Callable[[], Any], every: float = EVERY) -> None:
+        self.every = every
         self._mark = mark
         self._topics: dict[Hashable, Topic] = {}
         self._watches: set[Watch] = set()
@@ -157,7 +161,7 @@ class Hub:
     def _run(self) -> None:
         try:
             while self._watches and not self.closed:
-                gevent.sleep(EVERY)
+                gevent.sleep(self.every)
                 self._look()
         finally:
             self._greenlet = None
@@ -180,7 +184,7 @@ class Hub:
         changed = False
         for topic in sorted(self._topics.values(), key=lambda topic: topic.read_at):
             now = time.monotonic()
-            if self._rest_until > now + EVERY:
+            if self._rest_until > now + self.every:
                 break
             if topic.often or mark != topic.mark or now >= topic.read_at + STALE_AFTER:
                 topic.mark = mark
@@ -190,7 +194,7 @@ class Hub:
     def _renew(self, topic: Topic) -> None:
         """For who comes new: many may come at once."""
         with topic.lock:
-            if not topic.parts or time.monotonic() >= topic.read_at + EVERY:
+            if not topic.parts or time.monotonic() >= topic.read_at + self.every:
                 self._read(topic)
 
     def _read(self, topic: Topic) -> bool:

@@ -194,9 +194,7 @@ def test_secrets_are_not_in_the_settings_own_text(file: Path) -> None:
 
 
 def test_a_missing_file_at_the_usual_place_is_all_defaults(tmp_path: Path) -> None:
-    copy = tmp_path / "gateway" / "config.py"
-    copy.parent.mkdir()
-    shutil.copy(ROOT / "gateway" / "config.py", copy)
+    shutil.copytree(ROOT / "gateway" / "config", tmp_path / "gateway" / "config")
     code = "from gateway.config import Settings, load; assert load({}) == Settings()"
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -124,6 +125,42 @@ def test_a_call_is_cancelled_by_any_worker(workers: list[InFlight]) -> None:
             first.tend()
         assert asking.result()
     assert call.cancels and not other.cancels
+
+
+class Meeting(MemoryCounters):
+    """Who asks for a call's end waits until all have asked."""
+
+    def __init__(self, parties: int) -> None:
+        super().__init__()
+        self.all_have_asked = Barrier(parties)
+
+    def note(self, topic: str, name: str, text: str, kept: float, now: float | None = None) -> None:
+        super().note(topic, name, text, kept, now)
+        if topic == "calls-asked":
+            self.all_have_asked.wait()
+
+
+def test_a_call_is_cancelled_for_all_who_ask_at_once() -> None:
+    store = Meeting(3)
+    first, second, third = (InFlight(Shared(store)) for _ in range(3))
+    put(first, "one")
+    with ThreadPoolExecutor(2) as pool:
+        asking = [pool.submit(worker.cancel, "one") for worker in (second, third)]
+        store.all_have_asked.wait()
+        first.tend()
+        first.calls.clear()
+        assert [one.result() for one in asking] == [True, True]
+
+
+def test_a_call_that_its_own_worker_has_ended_is_cancelled_for_others_who_asked() -> None:
+    store = Meeting(2)
+    first, second = (InFlight(Shared(store)) for _ in range(2))
+    put(first, "one")
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(second.cancel, "one")
+        assert first.cancel("one")
+        first.calls.clear()
+        assert asking.result()
 
 
 def test_nobody_has_a_call_that_is_not_there(workers: list[InFlight]) -> None:

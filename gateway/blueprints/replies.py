@@ -8,13 +8,14 @@ import orjson
 from flask import Request, current_app, request
 from werkzeug.http import HTTP_STATUS_CODES
 
+from gateway.answering import answer
 from gateway.blueprints.body import drain
 from gateway.blueprints.protection import security_headers
 from gateway.chat import ChatRequest
 from gateway.dialects.base import Dialect
 from gateway.dialects.table import DIALECTS
 from gateway.errors import ClientHungUp, GatewayError
-from gateway.exchange import SILENCE, Exchange, answer, new_request_id
+from gateway.exchange import SILENCE, Exchange, new_request_id
 
 _LONGEST_LIST = 1_000
 _SHARED = ("/v1/models", "/v1/requests/", "/v1/usage")

@@ -8,10 +8,11 @@ from typing import Any, cast
 import gevent
 import orjson
 
+from gateway.answering import answer
 from gateway.context import Gateway
 from gateway.dialects import openai
 from gateway.errors import ClientHungUp, GatewayError, UpstreamError
-from gateway.exchange import Exchange, answer
+from gateway.exchange import Exchange
 from gateway.limits import Call
 from gateway.probes.questions import CAP, QUESTIONS
 from gateway.store.clients import Client

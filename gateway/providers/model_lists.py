@@ -1,7 +1,7 @@
 """Vendors' lists of models, kept for a while, each for the very address and key it came with."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,11 @@ _KEPT = 200
 _MOST_PAGES = 50
 # Vendors' names for how much a model reads.
 _CONTEXT = ("context_window", "context_length", "max_context_length", "max_model_len")
+
+
+def outlined(models: Iterable[Model]) -> list[Model]:
+    """Of each its id, and how much it reads where that is known."""
+    return [{name: one[name] for name in ("id", "context_window") if name in one} for one in models]
 
 
 class ModelLists:
@@ -110,9 +115,19 @@ def _next_page(provider: Provider, body: Any) -> str | None:
 
 def _row(row: dict[str, Any], owner: str) -> Model:
     """In OpenAI's shape; how much a model reads is told under one name, too."""
+    row = row if _can_be_written(row) else {"id": row["id"]}
     told = next((row[name] for name in _CONTEXT if type(row.get(name)) is int), None)
     context = {} if told is None else {"context_window": told}
     return model(row["id"], owner) | context | row | {"object": "model"}
+
+
+def _can_be_written(row: dict[str, Any]) -> bool:
+    """Whether it may stand in a list: what is nested too deeply can be read, but not written."""
+    try:
+        orjson.dumps({"data": [row]})
+    except TypeError:
+        return False
+    return True
 
 
 def _read(raw: bytes, key: str | None) -> Any:

@@ -12,9 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from gateway.errors import Forbidden, NotFound
+from gateway.errors import Forbidden, InvalidFields, NotFound
 from gateway.store import audit, set_up_code
-from gateway.store.client_fields import InvalidFields
 from gateway.store.engine import database_answers
 from gateway.store.models import AdminRow
 
@@ -41,6 +40,10 @@ class Admin:
     session_epoch: int
     created_at: datetime
     by_provider: bool = False
+
+    @property
+    def may_change(self) -> bool:
+        return self.role == ADMIN
 
 
 class OtherIdentity(Forbidden):

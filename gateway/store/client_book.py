@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Engine, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from gateway.config import Settings
-from gateway.errors import NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.store import audit
 from gateway.store.audit import differences
-from gateway.store.client_fields import ClientFields, InvalidFields, changed_fields, new_fields
+from gateway.store.client_fields import ClientFields, changed_fields, new_fields
 from gateway.store.clients import digest
 from gateway.store.engine import database_answers
 from gateway.store.models import ClientKey, ClientRow, now
@@ -24,6 +24,16 @@ from gateway.store.vault import Vault
 
 LONGEST_GRACE = 365 * 24 * 3600
 HIGHEST_ID = 2**31 - 1
+
+
+class Parts(Protocol):
+    """What a book of clients is made of."""
+
+    engine: Engine
+    vault: Vault
+    settings: Settings
+
+    def changed(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,10 @@ class ClientBook:
     settings: Settings
     changed: Callable[[], None]
     actor: str = audit.COMMAND
+
+    @classmethod
+    def of(cls, parts: Parts, actor: str = audit.COMMAND) -> "ClientBook":
+        return cls(parts.engine, parts.vault, parts.settings, parts.changed, actor)
 
     def create(self, payload: Mapping[str, Any]) -> tuple[ClientRow, str]:
         """The new client and its key, which nobody can show again; raises InvalidFields."""

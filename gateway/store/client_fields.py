@@ -23,20 +23,10 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from gateway.config import PROVIDER_IDS, Settings
-from gateway.errors import BadRequest
+from gateway.errors import InvalidFields
 
 READ_ONLY = ("id", "has_provider_api_key", "api_key_hint", "created_at", "updated_at")
 NEED_BASE_URL = ("azure-openai", "openai-compatible")
-
-
-class InvalidFields(BadRequest):
-    """`fields` says why, by field; no value that was sent is repeated."""
-
-    status = 422
-
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {why}" for name, why in fields.items()))
-        self.fields = dict(fields)
 
 
 def _printable(value: str) -> str:

@@ -300,6 +300,8 @@ class SqliteCounters:
         held = taken.hold.amounts if taken.hold else ()
         ends += [Settled(limit, amount, 0) for limit, amount in held]
         self._ended.append((asked.owner, taken.hold, ends))
+        if self._later is not None:
+            self._flush_soon(self._later)
 
     def _settled(self, now: float) -> dict[int, Sheet]:
         """Settles the calls that have ended; gives the sheets that are to be written."""
@@ -342,6 +344,7 @@ class SqliteCounters:
                 result = work()
                 self._execute("COMMIT")
             except BaseException:
+                self._has_beaten = False  # it may have been in this transaction
                 if self._db.in_transaction:
                     self._execute("ROLLBACK")
                 raise

@@ -15,9 +15,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from gateway.config import McpServer
-from gateway.errors import NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.store import audit
-from gateway.store.client_fields import InvalidFields
 from gateway.store.engine import database_answers
 from gateway.store.models import SettingRow
 from gateway.store.vault import Vault, WrongSecretKey
@@ -128,7 +127,8 @@ def _key(name: str) -> str:
 
 
 def _row(session: Session, name: str) -> SettingRow:
-    row = session.get(SettingRow, _key(name[:100]), with_for_update=True)
+    key = _key(name[:100].replace("\0", "\ufffd"))  # PostgreSQL would not even look for a NUL
+    row = session.get(SettingRow, key, with_for_update=True)
     if row is None:
         raise NotFound("No MCP server of this name was added here.", code="mcp_server_not_found")
     return row

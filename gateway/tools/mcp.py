@@ -8,7 +8,7 @@ newer way first; what does not understand it is of the older kind.
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ _UNSUPPORTED_VERSION = -32022
 _HEADER_MISMATCH = -32020
 _ME = {"name": "ai-gateway", "version": "1"}
 _MOST_PAGES = 100
+_DEEPEST = 100  # what is nested much deeper can be neither walked nor written
 _SECONDS_TO_CANCEL = 2.0
 _log = logging.getLogger(__name__)
 
@@ -118,6 +119,8 @@ class McpClient:
             cursor = page.get("nextCursor")
             if cursor is None:
                 return
+            if not isinstance(cursor, str):
+                raise McpFailure("its list of tools goes on at a place without a name")
         raise McpFailure(f"its list of tools has over {_MOST_PAGES} pages")
 
     def _request(
@@ -213,7 +216,7 @@ class McpClient:
         method = message.get("method")
         if method == "notifications/tools/list_changed":
             self.changed = True
-        if "id" not in message or method is None:
+        if method is None or not isinstance(message.get("id"), str | int):
             return
         answer: Message = {"jsonrpc": "2.0", "id": message["id"]}
         if method == "ping":
@@ -265,6 +268,9 @@ def _tool(listed: Any, server: str) -> RemoteTool | None:
     if not isinstance(name, str) or not name or not isinstance(schema, dict):
         _log.warning("The MCP server %s lists a tool without a name or schema", server)
         return None
+    if _is_deeper(schema, _DEEPEST):
+        _log.warning("The tool %.100s of the MCP server %s has too deep a schema", name, server)
+        return None
     try:
         headers = header_paths(schema)
     except ValueError as error:
@@ -272,3 +278,17 @@ def _tool(listed: Any, server: str) -> RemoteTool | None:
         return None
     description = listed.get("description") or listed.get("title") or name
     return RemoteTool(name, str(description), schema, headers)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether a member lies under more objects and lists than so many."""
+    inner = [value]
+    for _ in range(levels):
+        inner = [member for one in inner for member in _members(one)]
+    return any(isinstance(one, dict | list) for one in inner)
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -208,7 +208,7 @@ class _Stream:
             if name == b"id" and text.isprintable():
                 self.last_id = text
             elif name == b"retry" and text.isdigit():
-                self.retry = min(int(text) / 1000, 60.0)
+                self.retry = min(int(text[:9]) / 1000, 60.0)
 
 
 def _left(deadline: float) -> float:

@@ -1,6 +1,7 @@
 """The tools of one MCP server under the gateway's names for them, and how the server is doing."""
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ _RETRIED_AFTER = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _LIST_SECONDS = 10.0
 _LONGEST = 64
 _SECRET_SIZE = 6
+_log = logging.getLogger(__name__)
 
 
 class ServerTool:
@@ -92,6 +94,9 @@ class ToolServer:
                 listed = self._client.tools(_LIST_SECONDS)
             except McpFailure as failure:
                 self._failed(str(failure))
+            except Exception as error:  # else it would never be asked again
+                _log.warning("The MCP server %s cannot be understood", self.name, exc_info=True)
+                self._failed(f"its answer cannot be understood ({type(error).__name__})")
             else:
                 self.tools = self._named(listed)
                 self._well()

@@ -1,9 +1,9 @@
 // A page's charts: drawn from what came with the page, and again as it changes.
 {
   const root = document.getElementById("charts");
-  const numbers = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
-  const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
-  const money = new Intl.NumberFormat(undefined, {
+  const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+  const compact = new Intl.NumberFormat("en", { notation: "compact" });
+  const money = new Intl.NumberFormat("en", {
     style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumSignificantDigits: 4,
   });
   const duration = (ms) =>

@@ -1,19 +1,18 @@
 // Finds calls by what stands in their line, and opens what an address or a link points at.
+import { searchFor } from "./words.js";
+
 const calls = [...document.querySelectorAll(".call")];
 const find = document.getElementById("find");
 const found = document.querySelector("[data-found]");
 
 const show = () => {
-  const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const call of calls) {
-    const line = call.querySelector("summary").textContent.toLowerCase();
-    call.hidden = !words.every((word) => line.includes(word));
-  }
+  const fits = searchFor(find.value);
+  for (const call of calls) call.hidden = !fits(call.querySelector("summary").textContent);
   for (const chapter of document.querySelectorAll(".chapter")) {
     chapter.hidden = !chapter.querySelector(".call:not([hidden])");
   }
   const left = calls.filter((call) => !call.hidden).length;
-  found.textContent = words.length ? `${left} of ${calls.length}` : "";
+  found.textContent = find.value.trim() ? `${left} of ${calls.length}` : "";
 };
 
 const open = () => {

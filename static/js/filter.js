@@ -1,5 +1,7 @@
 // Shows the rows that have all of the words typed, of a list that is named by data-filter. A group
 // without such a row goes with its heading; a tick narrows to rows that have data-<its name>.
+import { searchFor } from "./words.js";
+
 function setUp(bar) {
   const list = document.getElementById(bar.dataset.filter);
   const words = bar.querySelector("[data-filter-words]");
@@ -8,13 +10,12 @@ function setUp(bar) {
   const none = bar.querySelector("[data-filter-none]");
 
   function narrow() {
-    const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const fits = searchFor(words.value);
     const rows = [...list.querySelectorAll("[data-filter-row]")];
     let shown = 0;
     for (const row of rows) {
-      const text = row.textContent.toLowerCase();
       const ticked = !only?.checked || only.dataset.filterOnly in row.dataset;
-      row.hidden = !(ticked && wanted.every((word) => text.includes(word)));
+      row.hidden = !(ticked && fits(row.textContent));
       shown += !row.hidden;
     }
     for (const group of list.querySelectorAll("[data-filter-group]")) {

@@ -1,5 +1,7 @@
 // Models as the provider lists them, to be chosen for the fields of the form: a tick is a line in
 // `allowed_models`, and the default model's field offers them all.
+import { searchFor } from "./words.js";
+
 const chooser = document.querySelector("[data-chooser]");
 const form = document.getElementById("client-form");
 const allowed = form.elements.allowed_models;
@@ -50,7 +52,7 @@ function item({ id, context_window }, number) {
   if (context_window) {
     const size = document.createElement("span");
     size.className = "quiet";
-    size.textContent = ` ${context_window.toLocaleString()} tokens`;
+    size.textContent = ` ${context_window.toLocaleString("en")} tokens`;
     label.append(size);
   }
   row.append(box, label);
@@ -64,8 +66,8 @@ function count() {
   const shown = all.filter((box) => !box.parentElement.hidden).length;
   const chosen = all.filter((box) => box.checked).length;
   part("counts").textContent =
-    `${shown.toLocaleString()} of ${all.length.toLocaleString()} shown, ` +
-    (chosen ? `${chosen.toLocaleString()} allowed` : "none allowed by name: all may be used unless others are named");
+    `${shown.toLocaleString("en")} of ${all.length.toLocaleString("en")} shown, ` +
+    (chosen ? `${chosen.toLocaleString("en")} allowed` : "none allowed by name: all may be used unless others are named");
 }
 
 function tick() {
@@ -75,11 +77,8 @@ function tick() {
 }
 
 function sift() {
-  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
-  for (const box of boxes()) {
-    const name = box.value.toLowerCase();
-    box.parentElement.hidden = !words.every((word) => name.includes(word));
-  }
+  const fits = searchFor(search.value);
+  for (const box of boxes()) box.parentElement.hidden = !fits(box.value);
   count();
 }
 
@@ -103,7 +102,7 @@ async function fetchModels() {
     if (answer.ok) {
       show(told.models);
       part("fetch-said").textContent = told.listed
-        ? `${told.models.length.toLocaleString()} models.`
+        ? `${told.models.length.toLocaleString("en")} models.`
         : "This provider has no list; these are models of it that the gateway knows.";
     } else {
       complain(told.error.message);

@@ -1,6 +1,6 @@
 // What is said in a conversation, drawn as it comes.
-const numbers = new Intl.NumberFormat();
-const money = new Intl.NumberFormat(undefined, {
+const numbers = new Intl.NumberFormat("en");
+const money = new Intl.NumberFormat("en", {
   style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumSignificantDigits: 4,
 });
 

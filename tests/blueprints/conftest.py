@@ -30,7 +30,7 @@ def parts(app: Flask) -> Gateway:
 
 @pytest.fixture
 def book(parts: Gateway) -> ClientBook:
-    return ClientBook(parts.engine, parts.vault, parts.settings, parts.changed)
+    return ClientBook.of(parts)
 
 
 @pytest.fixture
@@ -53,8 +53,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield gateway
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chrome() -> Iterator[Chromium]:
+    """One for all files of this folder: a page has a context of its own in it."""
     with chromium() as browser:
         yield browser
 

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from gateway.context import Gateway
 from gateway.store import admins
 from tests.blueprints.browser import DASHBOARD, LOGIN, PASSWORD, Browser
-from tests.blueprints.visitor import WITH_PASSWORD, OpenPage, Visitor, refusal
+from tests.blueprints.visitor import OpenPage, Visitor, refusal
 from tests.running import Running
 
 PATHS = ("/admin", "/docs", "/openapi.json")
@@ -264,14 +264,6 @@ def test_a_session_that_is_over_lets_in_nowhere(
 
 
 # Pages that are open.
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    settings = {"demo": {"tokens_per_second": 0}, "admin": {"sign_in_per_minute": 1000}}
-    folder = tmp_path_factory.mktemp("surface")
-    with Running(folder, settings, workers=2, environment=WITH_PASSWORD) as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -6,19 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.blueprints.visitor import WITH_PASSWORD, OpenPage, Visitor, refusal
+from tests.blueprints.visitor import OpenPage, Visitor, refusal
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
 from tests.running import Running
 
 EVERY_PART = {"banner", "in-flight", "recent", "figures", "shares", "series"}
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("live")
-    settings = {"demo": {"tokens_per_second": 0}, "admin": {"sign_in_per_minute": 1000}}
-    with Running(folder, settings, workers=2, environment=WITH_PASSWORD) as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from playwright.sync_api import expect
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
-from gateway.blueprints.admin.provider import _NAME as NAME
+from gateway.blueprints.admin.oidc_provider import _NAME as NAME
 from gateway.context import Gateway
 from gateway.extensions import limiter
 from gateway.store import admins

@@ -145,3 +145,26 @@ def test_no_schema_of_a_server_breaks_the_form(schema: Any, one: Any) -> None:
     for given_schema in (schema, {"type": "object", "properties": {"x": one}}):
         form = ToolForm.of(given_schema)
         form.read({PREFIX + "x": "1", WHOLE: "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("count", "9" * 30),
+        ("count", "-9223372036854775809"),
+        ("share", "1e999"),
+        ("share", "-" + "9" * 30),
+        ("many", "[" * 254 + "]" * 254),
+        ("many", "[" * 1000 + "]" * 1000),
+    ],
+)
+def test_what_cannot_be_written_as_json_is_told_beside_its_field(name: str, typed: str) -> None:
+    found, problems = read(SCHEMA, word="a", **{name: typed})
+    assert found == {"word": "a"} and list(problems) == [name]
+    assert problems[name] in ("is too large a number", "is nested too deeply")
+
+
+def test_a_whole_text_nested_too_deeply_is_told() -> None:
+    form = ToolForm.of(SCHEMA, as_json=True)
+    assert form.read({WHOLE: '{"a":' * 300 + "1" + "}" * 300}) == {}
+    assert form.problems == {WHOLE: "is nested too deeply"}

@@ -202,6 +202,10 @@ def test_what_is_no_tool_or_no_body(running: Running) -> None:
     assert running.admin("POST", f"{TOOLS_API}/uuid/run", {"arguments": []}).status == 422
     assert running.admin("POST", f"{TOOLS_API}/uuid/run", {"args": {}}).status == 422
     assert running.admin("POST", f"{TOOLS_API}/uuid/run", []).status == 400
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    assert running.admin("POST", f"{TOOLS_API}/uuid/run", {"arguments": deep}).status == 422
     assert running.admin("POST", f"{TOOLS_API}/uuid/run").json["is_error"] is False
 
 

@@ -206,6 +206,14 @@ def test_all_pages_of_a_list(
     assert [(one.path, one.query) for one in upstream.requests] == [(path, q) for q in queries]
 
 
+def test_what_is_nested_too_deeply_is_left_out(gateway: Running, upstream: Upstream) -> None:
+    deep = '{"a":' * 300 + "1" + "}" * 300
+    upstream.always(
+        Json(f'{{"data": [{{"id": "gpt-x", "more": {deep}}}, {{"id": "gpt-y"}}]}}'.encode())
+    )
+    assert _ids(gateway, _client(gateway, upstream)) == ["gpt-x", "gpt-y"]
+
+
 def test_a_list_without_end_ends(gateway: Running, upstream: Upstream) -> None:
     upstream.always(Json(PAGES["gemini"][0]))
     key = gateway.client(provider="gemini", provider_base_url=upstream.origin, provider_api_key="k")

@@ -6,10 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.errors import NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.store.audit import STRUCK_OUT, Entry, differences, entries, note
 from gateway.store.client_book import ClientBook
-from gateway.store.client_fields import InvalidFields
 
 
 def test_only_what_differs_is_told_and_no_secret() -> None:

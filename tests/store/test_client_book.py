@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import event
 
 from gateway.config import Settings
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import InvalidFields, NotFound, Unavailable
 from gateway.store.client_book import LONGEST_GRACE, ClientBook, describe
-from gateway.store.client_fields import ClientFields, InvalidFields
+from gateway.store.client_fields import ClientFields
 from gateway.store.clients import ClientDirectory
 from gateway.store.engine import open_engine
 from gateway.store.vault import Vault

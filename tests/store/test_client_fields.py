@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.config import Defaults, Settings
-from gateway.store.client_fields import ClientFields, InvalidFields, changed_fields, new_fields
+from gateway.errors import InvalidFields
+from gateway.store.client_fields import ClientFields, changed_fields, new_fields
 from gateway.store.clients import Client
 from gateway.store.models import ClientRow
 

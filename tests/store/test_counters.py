@@ -620,6 +620,22 @@ class TestTheSharedFile:
         process.join()
         assert process.exitcode == 0
 
+    def test_beats_again_where_its_first_hold_was_undone(self, tmp_path: Path) -> None:
+        path, waiting = tmp_path / "counters", list[Callable[[], None]]()
+        with (
+            closing(SqliteCounters(path, later=waiting.append)) as counters,
+            closing(SqliteCounters(path)) as other,
+        ):
+            too_much = Charge(Limit("vast", 2**90, DAY), 2**70)  # no sheet can bear it
+            asked = ([Charge(limit(9), 1)], [too_much])
+            jobs = [gevent.spawn(counters.reserve, OWNER, charges) for charges in asked]
+            gevent.sleep(0)
+            with pytest.raises(TypeError):
+                waiting.pop()()
+            gevent.joinall(jobs)
+            counters.reserve(OWNER, [Charge(limit(9), 1)], now=time.time())
+            assert other.free() == 0
+
     def test_forgets_only_what_is_past(self, tmp_path: Path) -> None:
         used, held = limit(1), limit(1)
         with closing(SqliteCounters(tmp_path / "counters")) as counters:
@@ -676,9 +692,13 @@ def given_up(path: Path, when: str) -> None:
         busy.close()
         gevent.joinall(work)
         assert isinstance(job.value, gevent.GreenletExit)
-        for one in (held, counted):
-            standing = state(counters, one, None)
-            assert (standing.used, standing.reserved) == (0, 0)
+        for flush in waiting[len(work) :]:
+            flush()
+        # Other workers see it at once, though nobody asks here again.
+        with closing(SqliteCounters(path)) as other:
+            for one in (held, counted):
+                standing = state(other, one, None)
+                assert (standing.used, standing.reserved) == (0, 0)
 
 
 def locked(path: Path) -> sqlite3.Connection:

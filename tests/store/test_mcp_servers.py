@@ -9,9 +9,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from gateway.config import Settings
-from gateway.errors import NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.store.audit import entries
-from gateway.store.client_fields import InvalidFields
 from gateway.store.mcp_servers import McpBook, added_names, added_servers
 from gateway.store.models import SettingRow
 from gateway.store.vault import Vault

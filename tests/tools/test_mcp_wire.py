@@ -501,3 +501,68 @@ def test_names_that_all_vendors_bear() -> None:
         assert name.replace("_", "a").isascii() and name.replace("_", "a").isalnum()
         taken[name] = None
     assert list(taken)[:2] == ["server__add", "server__add_up"]
+
+
+# Answers that are made to break who reads them.
+
+
+def raw(text: str) -> Callable[[Any], Any]:
+    """A result that no honest writer of JSON would write."""
+    return lambda received: Json(
+        f'{{"jsonrpc": "2.0", "id": {received.json["id"]}, "result": {text}}}'.encode()
+    )
+
+
+def nested(levels: int) -> str:
+    return '{"properties":{"a":' * levels + "{}" + "}}" * levels
+
+
+def taking(levels: int) -> Callable[[Any], Any]:
+    schemas = {"add": '{"type": "object"}', "deep": nested(levels)}
+    tools = [f'{{"name": "{name}", "inputSchema": {one}}}' for name, one in schemas.items()]
+    return raw(f'{{"tools": [{", ".join(tools)}]}}')
+
+
+@pytest.mark.parametrize("levels", [60, 124, 250, 400])
+def test_a_schema_too_deep_to_be_written_costs_its_own_tool_alone(
+    site: Upstream, way_out: WayOut, levels: int
+) -> None:
+    server = served(site, way_out, stateless(tools_list=taking(levels)))
+    server.refresh()
+    assert (list(server.tools), server.health.error) == (["test__add"], None)
+
+
+def test_a_list_that_goes_on_nowhere_is_a_failure(site: Upstream, way_out: WayOut) -> None:
+    endless = raw(f'{{"tools": [], "nextCursor": {nested(200)}}}')
+    server = served(site, way_out, stateless(tools_list=endless))
+    server.refresh()
+    assert server.state == "failing" and "place without a name" in str(server.health.error)
+
+
+def test_a_pause_of_thousands_of_digits_is_a_long_one(client: Make) -> None:
+    pause = Sse([b"id: 1\nretry: " + b"9" * 5000 + b"\n\n"])
+    with pytest.raises(McpFailure, match="did not answer within 0.3 s"):
+        client(with_sessions(tools_list=always(pause), GET=always(pause))).tools(0.3)
+
+
+def test_a_question_with_an_id_that_is_none_is_not_answered(
+    site: Upstream, way_out: WayOut
+) -> None:
+    def listed(received: Any) -> Any:
+        asked = f'{{"id": {nested(200)}, "method": "ping"}}'
+        end = f'{{"id": {received.json["id"]}, "result": {{"tools": []}}}}'
+        return Sse([f"data: {one}\n\n".encode() for one in (asked, end)])
+
+    server = served(site, way_out, stateless(tools_list=listed))
+    server.refresh()
+    assert server.state == "connected"
+
+
+def served(site: Upstream, way_out: WayOut, answers: Answers) -> ToolServer:
+    def answer(received: Any) -> Any:
+        name = received.json.get("method", "answer") if received.body else received.method
+        return answers[name](received)
+
+    site.always(answer)
+    settings = {"name": "test", "url": f"http://127.0.0.1:{site.port}/"}
+    return ToolServer(McpServer.model_validate(settings), way_out)

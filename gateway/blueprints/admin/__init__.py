@@ -1,16 +1,21 @@
-"""Who may come in to the admin's pages and API; each page or resource has a file of its own."""
+"""Who may come in to the admin's pages and API; each subject has files of its own.
+
+*_pages  HTML in the frame, all joined in `pages`
+*_api    JSON below /admin/api, all joined in `api`
+*_form   what is asked for in a form, and what was typed into it
+*_facts  what both tell
+*_parts  what changes on a page while it is open
+"""
 
 import hmac
 import secrets
-import time
 
 from flask import g, request
 from flask import session as cookie  # a module here is named session
-from limits import RateLimitItemPerMinute
 
+from gateway.blueprints.admin.attempts import seconds_to_wait
 from gateway.context import current_gateway
 from gateway.errors import Forbidden, RateLimited, Unauthenticated
-from gateway.extensions import limiter
 from gateway.store import admins, audit
 from gateway.store.admins import Admin
 
@@ -80,7 +85,7 @@ def sign_out() -> None:
 def check_write(admin: Admin) -> None:
     """Raises Forbidden for another site's page, and for a viewer."""
     check_origin()
-    if admin.role != "admin":
+    if not admin.may_change:
         raise Forbidden("A viewer may not change anything.", code="admin_role_required")
 
 
@@ -117,10 +122,7 @@ def _check_token(given: str) -> None:
 
 def _count_failure() -> None:
     """Only failures count, so others' guesses never stop the bearer of the right token."""
-    limit = RateLimitItemPerMinute(current_gateway.settings.admin.sign_in_per_minute)
-    key = ("admin-api", request.remote_addr or "")
-    if not limiter.limiter.hit(limit, *key):
-        wait = max(1, round(limiter.limiter.get_window_stats(limit, *key).reset_time - time.time()))
+    if wait := seconds_to_wait("admin-api"):
         raise RateLimited(
             "Too many failed attempts from this address.",
             code="too_many_failures",

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import acting
 from gateway.blueprints.admin.password_form import AdminForm
 from gateway.context import current_gateway
+from gateway.errors import InvalidFields
 from gateway.store import admins
-from gateway.store.client_fields import InvalidFields
 
 bp = Blueprint("admins", __name__, url_prefix="/admins")
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -18,10 +18,11 @@ from gateway.blueprints.admin import (
     stats_api,
     tools_api,
 )
-from gateway.errors import BodyTooLarge, GatewayError
-from gateway.store.client_fields import InvalidFields
+from gateway.blueprints.protection import keep_out_of_caches
+from gateway.errors import BodyTooLarge, GatewayError, InvalidFields
 
 bp = Blueprint("admin_api", __name__, url_prefix="/admin/api")
+bp.after_request(keep_out_of_caches)
 bp.before_request(guard_api)
 
 PARTS = (
@@ -38,12 +39,6 @@ PARTS = (
 
 for part in PARTS:
     bp.register_blueprint(part)
-
-
-@bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 @bp.errorhandler(GatewayError)

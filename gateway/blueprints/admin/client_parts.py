@@ -6,11 +6,11 @@ They are rendered for all who look, whatever their role.
 from typing import Any
 
 from gateway import overview
-from gateway.blueprints.admin.dashboard import SPANS, part
+from gateway.blueprints.admin.parts import SPANS, part
 from gateway.context import current_gateway
 from gateway.errors import NotFound
 from gateway.limits import standing
-from gateway.store.client_book import ClientBook
+from gateway.store.client_book import HIGHEST_ID, ClientBook
 from gateway.store.client_list import state_of
 from gateway.store.models import ClientRow
 from gateway.store.stats import statistics
@@ -20,10 +20,8 @@ DELETED = "deleted"
 
 def now(client_id: int) -> dict[str, Any]:
     """Parts that are the same whatever time the page is about; of one that is gone, that it is."""
-    gateway = current_gateway
-    book = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
     try:
-        return now_of(book.get(client_id))
+        return now_of(ClientBook.of(current_gateway).get(client_id))
     except NotFound:
         return {"state": part("admin/_client_state.html", state=DELETED)}
 
@@ -40,6 +38,7 @@ def now_of(row: ClientRow) -> dict[str, Any]:
 
 def figures(client_id: int, name: str) -> dict[str, Any]:
     """Parts that tell of one of RANGES."""
+    client_id = min(client_id, HIGHEST_ID)
     found = statistics(current_gateway.engine, name, client_id=client_id)
     totals = found.totals.told()
     by_hours = name == "1h"

@@ -1,17 +1,13 @@
 """Clients in the admin API: list, make, show, change, delete, and a new key."""
 
-from typing import Any
-
-import orjson
-from flask import Blueprint, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import acting
+from gateway.blueprints.admin.payload import optional_payload, payload
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
-from gateway.errors import BadRequest
 from gateway.store.client_book import HIGHEST_ID, ClientBook, describe
-from gateway.store.client_fields import InvalidFields
 
 MAX_BODY = 4_000_000
 MAX_PAGE = 500
@@ -32,7 +28,7 @@ def list_clients() -> ResponseReturnValue:
 
 @bp.post("")
 def create_client() -> ResponseReturnValue:
-    row, key = client_book().create(_payload())
+    row, key = client_book().create(payload(MAX_BODY))
     return {"client": describe(row), "api_key": key}, 201
 
 
@@ -43,7 +39,7 @@ def show_client(client_id: int) -> ResponseReturnValue:
 
 @bp.patch("/<int:client_id>")
 def change_client(client_id: int) -> ResponseReturnValue:
-    return describe(client_book().update(client_id, _payload()))
+    return describe(client_book().update(client_id, payload(MAX_BODY)))
 
 
 @bp.delete("/<int:client_id>")
@@ -54,24 +50,10 @@ def delete_client(client_id: int) -> ResponseReturnValue:
 
 @bp.post("/<int:client_id>/rotate-key")
 def rotate_key(client_id: int) -> ResponseReturnValue:
-    payload = {"grace_seconds": 0} | (_payload() if request.content_length else {})
-    unknown = payload.keys() - {"grace_seconds"}
-    if unknown:
-        raise InvalidFields(dict.fromkeys(sorted(unknown), "is not a field here"))
-    return {"api_key": client_book().rotate_key(client_id, payload["grace_seconds"])}
+    asked = optional_payload(MAX_BODY, {"grace_seconds"})
+    return {"api_key": client_book().rotate_key(client_id, asked.get("grace_seconds", 0))}
 
 
 def client_book() -> ClientBook:
-    gateway = current_gateway
-    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed, acting())
-
-
-def _payload() -> dict[str, Any]:
-    request.max_content_length = MAX_BODY
-    try:
-        payload = orjson.loads(request.get_data())
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not JSON: {error}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise BadRequest("The body should be a JSON object.", code="invalid_json")
-    return payload
+    """For who asks, by whose name its changes stand in the audit log."""
+    return ClientBook.of(current_gateway, acting())

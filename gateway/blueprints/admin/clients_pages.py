@@ -9,16 +9,17 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import client_parts
 from gateway.blueprints.admin.client_form import GROUPS, SEALED, ClientForm
 from gateway.blueprints.admin.clients_api import MAX_BODY, client_book
-from gateway.blueprints.admin.dashboard import SPANS, chosen_range
+from gateway.blueprints.admin.parts import SPANS, chosen_range
 from gateway.blueprints.admin.provider_hints import provider_hints
 from gateway.blueprints.admin.query import whole_number
+from gateway.blueprints.admin.sealed import opened, seal
 from gateway.context import current_gateway
+from gateway.errors import InvalidFields
 from gateway.limits import standings
 from gateway.store.client_book import HIGHEST_ID, LONGEST_GRACE, describe
-from gateway.store.client_fields import ClientFields, InvalidFields
+from gateway.store.client_fields import ClientFields
 from gateway.store.client_list import SORTS, STATES, ClientSearch, state_of
 from gateway.store.models import ClientRow
-from gateway.store.vault import WrongSecretKey
 
 MOST_PAGES = 10**6
 GRACES = {
@@ -175,23 +176,12 @@ def _values(row: ClientRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in ClientFields.model_fields if hasattr(row, name)}
 
 
-# A provider's key that was typed into a form with a mistake elsewhere goes back sealed.
-
-
 def _typed_key(form: ClientForm) -> str:
     """The key that was typed now, or the one before; `form` keeps it for another turn."""
-    typed = request.form.get("provider_api_key", "").strip()
-    key = typed or _opened(request.form.get(SEALED, ""))
-    form.sealed = current_gateway.vault.encrypt(_TYPED_KEY + key) if key else ""
+    vault, typed = current_gateway.vault, request.form.get("provider_api_key", "").strip()
+    key = typed or opened(vault, _TYPED_KEY, request.form.get(SEALED, ""))
+    form.sealed = seal(vault, _TYPED_KEY, key)
     return key
-
-
-def _opened(sealed: str) -> str:
-    try:
-        text = current_gateway.vault.decrypt(sealed) if sealed.isascii() and sealed else ""
-    except WrongSecretKey:
-        return ""
-    return text.removeprefix(_TYPED_KEY) if text.startswith(_TYPED_KEY) else ""
 
 
 # A new key crosses the redirect sealed in the session's cookie, and is shown once.

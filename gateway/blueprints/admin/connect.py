@@ -83,8 +83,8 @@ def shell(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """`texts`: id, words before it, and the text, of each part."""
+class Pasted:
+    """What is pasted for a program. `texts`: id, words before it, and the text, of each part."""
 
     program: Program
     texts: list[tuple[str, str, str]]
@@ -97,7 +97,7 @@ def origin_asked() -> str:
 
 
 @bp.app_template_global()
-def connect_settings(row: ClientRow, key: str | None) -> list[Settings]:
+def connect_settings(row: ClientRow, key: str | None) -> list[Pasted]:
     """What to paste, with this gateway's address; without a key, one is to be put in."""
     models = named_models(row, current_gateway.ways)
     values = {
@@ -107,7 +107,7 @@ def connect_settings(row: ClientRow, key: str | None) -> list[Settings]:
         "own_names": not models or _knows_claude(row),
         "models": models[:MOST_MODELS] or [MODEL],
     }
-    return [Settings(one, list(_texts(one, values))) for one in PROGRAMS]
+    return [Pasted(one, list(_texts(one, values))) for one in PROGRAMS]
 
 
 def _knows_claude(row: ClientRow) -> bool:

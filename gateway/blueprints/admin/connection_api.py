@@ -3,21 +3,21 @@
 import logging
 from typing import Any
 
-import orjson
-from flask import Blueprint, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import acting
+from gateway.blueprints.admin.payload import optional_payload
 from gateway.catalogue import listed_now, named_models
 from gateway.context import Gateway, current_gateway
-from gateway.errors import BadRequest, GatewayError, NotFound, UpstreamTimeout
+from gateway.errors import GatewayError, InvalidFields, NotFound, UpstreamTimeout
 from gateway.probes import PROBES, probed
 from gateway.probes.asking import OutOfTime, in_time
 from gateway.probes.table import not_tried
+from gateway.providers.model_lists import outlined
 from gateway.routing import own_provider
 from gateway.store import audit
 from gateway.store.client_book import HIGHEST_ID
-from gateway.store.client_fields import InvalidFields
 from gateway.store.clients import Client
 from gateway.store.connection_tests import ConnectionTests, Result, Tested
 from gateway.store.stats import stamp
@@ -62,8 +62,11 @@ def fetch_models(client_id: int) -> ResponseReturnValue:
     provider = own_provider(client, gateway.ways)
     if listed is None and not provider.models:
         raise NotFound(f"{provider.title} has no list of models here.", code="no_model_list")
-    names = [{"id": name} for name in provider.models] if listed is None else _brief(listed)
-    return {"provider": provider.id, "listed": listed is not None, "models": names}
+    if listed is None:
+        models = [{"id": name} for name in provider.models]
+    else:
+        models = sorted(outlined(listed), key=lambda one: one["id"])
+    return {"provider": provider.id, "listed": listed is not None, "models": models}
 
 
 def client_of(client_id: int) -> Client:
@@ -123,28 +126,11 @@ def _kept(
 
 
 def _model() -> str | None:
-    request.max_content_length = MAX_BODY
-    raw = request.get_data()
-    try:
-        payload = orjson.loads(raw) if raw else {}
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not JSON: {error}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise BadRequest("The body should be a JSON object.", code="invalid_json")
-    wrong = {name: "is not a field here" for name in sorted(payload.keys() - {"model"})}
-    model = payload.get("model") or None
+    model = optional_payload(MAX_BODY, {"model"}).get("model") or None
     if model is not None and not (isinstance(model, str) and _is_name(model)):
-        wrong["model"] = f"should be a name of {LONGEST_MODEL} characters at most"
-    if wrong:
-        raise InvalidFields(wrong)
+        raise InvalidFields({"model": f"should be a name of {LONGEST_MODEL} characters at most"})
     return model
 
 
 def _is_name(model: str) -> bool:
     return len(model) <= LONGEST_MODEL and model.isprintable() and bool(model.strip())
-
-
-def _brief(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    names = ("id", "context_window")
-    rows = [{name: one[name] for name in names if name in one} for one in listed]
-    return sorted(rows, key=lambda row: row["id"])

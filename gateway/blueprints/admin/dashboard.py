@@ -1,20 +1,17 @@
 """The first page after the sign-in: how the gateway stands, and what some time came to."""
 
-import tomllib
 from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from gateway import overview
-from gateway.config import ROOT
+from gateway.blueprints.admin.parts import SPANS, chosen_range, part
 from gateway.context import current_gateway
 from gateway.store.client_book import ClientBook
 from gateway.store.first_run import CALL, DEMO
-from gateway.store.stats import RANGES, statistics
-
-DEFAULT_RANGE = "24h"
-SPANS = {"1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
+from gateway.store.stats import statistics
+from gateway.version import version
 
 bp = Blueprint("dashboard", __name__)
 
@@ -22,8 +19,7 @@ bp = Blueprint("dashboard", __name__)
 @bp.get("/dashboard")
 def show() -> ResponseReturnValue:
     gateway = current_gateway
-    book = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
-    clients, _ = book.page(limit=1)
+    clients, _ = ClientBook.of(gateway).page(limit=1)
     address = request.host_url.rstrip("/")  # as this browser reaches it, and so will a program
     name = chosen_range()
     return render_template(
@@ -44,11 +40,6 @@ def show() -> ResponseReturnValue:
 def show_parts() -> ResponseReturnValue:
     """The parts that change, for a browser that cannot have them sent."""
     return now() | figures(chosen_range())
-
-
-def chosen_range() -> str:
-    name = request.args.get("range", DEFAULT_RANGE)
-    return name if name in RANGES else DEFAULT_RANGE
 
 
 def now() -> dict[str, Any]:
@@ -80,14 +71,3 @@ def figures(name: str) -> dict[str, Any]:
         "shares": part("admin/_shares.html", shares=overview.shares(found)),
         "series": overview.series(found),
     }
-
-
-def part(template: str, **values: Any) -> str:
-    """Without what indents it: it is sent again and again."""
-    lines = render_template(template, **values).splitlines()
-    return "\n".join(line for one in lines if (line := one.strip()))
-
-
-def version() -> str:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return str(project["version"])

@@ -12,11 +12,12 @@ from gateway.blueprints.admin import (
     client_parts,
     dashboard,
     providers_pages,
-    requests_live,
+    requests_parts,
     same_origin,
     signed_in,
     tools_pages,
 )
+from gateway.blueprints.admin.parts import chosen_range
 from gateway.blueprints.admin.query import whole_number
 from gateway.context import current_gateway
 from gateway.errors import Forbidden
@@ -67,14 +68,14 @@ def _reads() -> Reads:
 
 
 def _requests() -> Reads:
-    reads: Reads = {"calls": Often(_outside(requests_live.calls))}
-    if wanted := requests_live.newest():
+    reads: Reads = {"calls": Often(_outside(requests_parts.calls))}
+    if wanted := requests_parts.newest():
         reads[wanted[0]] = _outside(wanted[1])
     return reads
 
 
 def _client() -> Reads:
-    client_id, name = g.client_id, dashboard.chosen_range()
+    client_id, name = g.client_id, chosen_range()
     return {
         ("client", client_id): _outside(lambda: client_parts.now(client_id)),
         ("client", client_id, name): _outside(lambda: client_parts.figures(client_id, name)),
@@ -82,7 +83,7 @@ def _client() -> Reads:
 
 
 def _tools() -> Reads:
-    writes = g.admin.role == "admin"
+    writes = g.admin.may_change
     return {("tools", writes): _outside(lambda: tools_pages.now(writes=writes))}
 
 
@@ -99,7 +100,7 @@ def _provider() -> Reads:
 
 
 def _dashboard() -> Reads:
-    name = dashboard.chosen_range()
+    name = chosen_range()
     return {
         "now": _outside(dashboard.now),
         ("figures", name): _outside(lambda: dashboard.figures(name)),

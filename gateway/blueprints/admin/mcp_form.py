@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.blueprints.admin.sealed import opened, seal
 from gateway.config import McpServer
-from gateway.store.client_fields import InvalidFields
-from gateway.store.vault import Vault, WrongSecretKey
+from gateway.errors import InvalidFields
+from gateway.store.vault import Vault
 
 MOST_HEADERS = 20
 _EMPTY_ROWS = 2
@@ -58,11 +59,10 @@ class McpForm:
         for number in range(MOST_HEADERS):
             name = form.get(f"header_name_{number}", "").strip()
             typed = form.get(f"header_value_{number}", "").strip()
-            value = typed or _opened(form.get(f"sealed_{number}", ""), vault)
+            value = typed or opened(vault, _TYPED, form.get(f"sealed_{number}", ""))
             if name or value:
                 headers[name] = value or None
-                sealed = vault.encrypt(_TYPED + value) if value else ""
-                made.headers.append(HeaderRow(name, sealed, name in kept))
+                made.headers.append(HeaderRow(name, seal(vault, _TYPED, value), name in kept))
         made.headers = _with_empty(made.headers)
         made.values = {"name": made.name, "url": made.url, "headers": headers}
         if server and made.url == server.url.partition("?")[0]:
@@ -84,11 +84,3 @@ class McpForm:
 def _with_empty(rows: list[HeaderRow]) -> list[HeaderRow]:
     room = max(0, min(_EMPTY_ROWS, MOST_HEADERS - len(rows)))
     return [*rows, *(HeaderRow() for _ in range(room))]
-
-
-def _opened(sealed: str, vault: Vault) -> str:
-    try:
-        text = vault.decrypt(sealed) if sealed.isascii() and sealed else ""
-    except WrongSecretKey:
-        return ""
-    return text.removeprefix(_TYPED) if text.startswith(_TYPED) else ""

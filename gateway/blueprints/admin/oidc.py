@@ -6,8 +6,8 @@ from flask import Blueprint, redirect, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin import provider, sign_in
-from gateway.blueprints.admin.provider import Identity, SignInFailed
+from gateway.blueprints.admin import oidc_provider, sign_in
+from gateway.blueprints.admin.oidc_provider import Identity, SignInFailed
 from gateway.blueprints.admin.session import (
     count_attempt,
     destination,
@@ -16,10 +16,9 @@ from gateway.blueprints.admin.session import (
     tell_to_wait,
 )
 from gateway.context import current_gateway
-from gateway.errors import NotFound, RateLimited
+from gateway.errors import InvalidFields, NotFound, RateLimited
 from gateway.store import admins, audit
 from gateway.store.admins import Admin, OtherIdentity
-from gateway.store.client_fields import InvalidFields
 
 _WANTED = "oidc_next"
 
@@ -37,7 +36,7 @@ def check_is_on() -> None:
 @bp.get("/login/oidc")
 def begin() -> ResponseReturnValue:
     """Nothing is counted here: no password can be guessed, and the way back is."""
-    answer = provider.ask(_redirect_uri())
+    answer = oidc_provider.ask(_redirect_uri())
     cookie[_WANTED] = destination()
     return answer
 
@@ -46,7 +45,7 @@ def begin() -> ResponseReturnValue:
 def come_back() -> ResponseReturnValue:
     count_attempt()
     wanted = cookie.pop(_WANTED, "")
-    admin = _let_in(provider.answer())
+    admin = _let_in(oidc_provider.answer())
     sign_in(admin)
     audit.note(current_gateway.engine, admin.username, "admin.sign-in", admin.username)
     return redirect(wanted if is_of_this_site(wanted) else url_for("pages.inside.home"))

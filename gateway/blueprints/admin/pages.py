@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response, g, redirect, render_template, request, url_for
+from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import (
@@ -29,11 +29,13 @@ from gateway.blueprints.admin import (
     words,
 )
 from gateway.blueprints.admin.navigation import navigation
+from gateway.blueprints.protection import keep_out_of_caches
 from gateway.errors import GatewayError
 from gateway.extensions import csrf
 from gateway.store.admins import Admin
 
 bp = Blueprint("pages", __name__)
+bp.after_request(keep_out_of_caches)
 
 bp.add_app_template_global(navigation)
 bp.add_app_template_filter("{:,}".format, "grouped")
@@ -97,12 +99,6 @@ for part in (
     inside.register_blueprint(part)
 for part in (session.bp, oidc.bp, set_up.bp, inside):
     bp.register_blueprint(part, url_prefix="/admin")
-
-
-@bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 @bp.errorhandler(GatewayError)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from gateway.blueprints import access
 from gateway.blueprints.admin import acting
+from gateway.blueprints.admin.connection_api import client_of
 from gateway.blueprints.admin.query import whole_number
 from gateway.blueprints.replies import Reply, failure, reply
 from gateway.catalogue import models_of, named_models
@@ -43,7 +44,7 @@ def show() -> ResponseReturnValue:
     chosen = whole_number("client", default=0, lowest=0, highest=HIGHEST_ID)
     clients = client_names(current_gateway.engine, CLIENTS_OFFERED)
     if chosen and chosen not in dict(clients):
-        clients.append((chosen, _book().get(chosen).name))
+        clients.append((chosen, ClientBook.of(current_gateway).get(chosen).name))
     return render_template(
         "admin/playground.html",
         clients=clients,
@@ -56,7 +57,7 @@ def show() -> ResponseReturnValue:
 def facts(client_id: int) -> ResponseReturnValue:
     """What the page has to know of a client; its provider may be asked for its models."""
     gateway = current_gateway
-    row, client = _book().get(client_id), gateway.clients.by_id(client_id)
+    row, client = ClientBook.of(gateway).get(client_id), client_of(client_id)
     models, problem = _models(client)
     known = named_models(client, gateway.ways)
     runs_tools = client.tool_mode == "gateway"
@@ -75,7 +76,7 @@ def facts(client_id: int) -> ResponseReturnValue:
 @calls.post("/clients/<int:client_id>")
 def ask(client_id: int) -> Reply:
     """The body is a question in OpenAI's dialect, and so is the answer."""
-    client = current_gateway.clients.by_id(client_id)
+    client = client_of(client_id)
 
     def admitted(exchange: Exchange) -> ChatRequest:
         _note(client, exchange.request_id)
@@ -124,8 +125,3 @@ def _note(client: Client, request_id: str) -> None:
     changes: audit.Changes = {"request": [None, request_id]}
     engine = current_gateway.engine
     audit.note(engine, acting(), "playground.ask", client.name, client.id, changes)
-
-
-def _book() -> ClientBook:
-    gateway = current_gateway
-    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)

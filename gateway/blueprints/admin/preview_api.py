@@ -8,10 +8,10 @@ from flask import Blueprint, Response, request
 from gateway.blueprints.anthropic_api import forwarded
 from gateway.context import current_gateway
 from gateway.dialects.splice import value_of
+from gateway.errors import InvalidFields
 from gateway.memory import Memory
 from gateway.preview import DOORS, Asked, door_of, preview
 from gateway.store.client_book import ClientBook
-from gateway.store.client_fields import InvalidFields
 
 bp = Blueprint("preview", __name__, url_prefix="/clients")
 _FIELDS = {"door", "model", "stream", "body"}
@@ -20,9 +20,7 @@ _FIELDS = {"door", "model", "stream", "body"}
 @bp.post("/<int:client_id>/preview")
 def show_preview(client_id: int) -> Response:
     gateway = current_gateway
-    row = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed).get(
-        client_id
-    )
+    row = ClientBook.of(gateway).get(client_id)
     asked = _asked(gateway.settings.server.max_body_mb << 20)
     client = gateway.clients.by_id(row.id)
     memory = Memory(gateway.states, client.id)

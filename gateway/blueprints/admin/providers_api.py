@@ -17,6 +17,7 @@ from gateway.context import current_gateway
 from gateway.errors import BadRequest, NotFound
 from gateway.providers.base import Provider
 from gateway.providers.document import changes
+from gateway.providers.model_lists import outlined
 from gateway.routing import own_credentials
 from gateway.store import audit
 from gateway.store.settings import MODEL_LIST, keep
@@ -64,7 +65,7 @@ def fetch(provider: Provider) -> int:
     models = gateway.model_lists.now(provider, credentials)
     if models is None:
         raise BadRequest(f"{provider.title} offers no list of models.", code="no_list")
-    kept = [{name: one[name] for name in ("id", "context_window") if name in one} for one in models]
+    kept = outlined(models)
     value = {"at": place_of(gateway, provider), "fetched_at": time.time(), "models": kept}
     keep(gateway.engine, MODEL_LIST.format(provider.id), value)
     return len(kept)

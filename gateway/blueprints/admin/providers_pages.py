@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin.dashboard import part
+from gateway.blueprints.admin.parts import part
 from gateway.blueprints.admin.provider_facts import (
     differences,
     families,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import request
 
-from gateway.store.client_fields import InvalidFields
+from gateway.errors import InvalidFields
 
 
 def only(names: Collection[str]) -> None:

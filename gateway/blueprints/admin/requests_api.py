@@ -10,14 +10,13 @@ from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import acting
+from gateway.blueprints.admin.csv_table import csv_answer
 from gateway.blueprints.admin.query import moment, only, whole_number
-from gateway.blueprints.admin.table import csv_answer
 from gateway.context import current_gateway
-from gateway.errors import NotFound, Unavailable
+from gateway.errors import InvalidFields, NotFound, Unavailable
 from gateway.exchange import is_request_id
 from gateway.store import audit
 from gateway.store.client_book import HIGHEST_ID
-from gateway.store.client_fields import InvalidFields
 from gateway.store.counters import StoreAway
 from gateway.store.log_pages import BODIES, Place, Search, find_request
 from gateway.store.models import LOG_COLUMNS
@@ -84,7 +83,7 @@ def cancel_request(request_id: str) -> ResponseReturnValue:
 
 @bp.get("/requests/<request_id>")
 def show_request(request_id: str) -> ResponseReturnValue:
-    row = find_request(current_gateway.engine, _as_logged(request_id))
+    row = find_request(current_gateway.engine, request_id)
     if row is None:
         raise NotFound("There is no such request in the log.", code="request_not_found")
     bodies = {name: row[name] for name in BODIES}

@@ -1,20 +1,20 @@
 """The pages of the request log: a list with filters, and one request."""
 
 import json
+import re
 import time
 from typing import Any
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin import requests_live
+from gateway.blueprints.admin import requests_parts
 from gateway.blueprints.admin.clients_api import client_book
 from gateway.blueprints.admin.requests_api import place, search
 from gateway.blueprints.admin.timeline import steps, stretches, sums
 from gateway.context import current_gateway
-from gateway.errors import NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.providers import PROVIDERS
-from gateway.store.client_fields import InvalidFields
 from gateway.store.log_pages import LOOKED_AT, Page, find_request, logged
 
 CLIENTS_OFFERED = 200
@@ -25,23 +25,23 @@ bp = Blueprint("requests", __name__, url_prefix="/requests")
 
 @bp.get("")
 def index() -> ResponseReturnValue:
-    asked, is_first = requests_live.asked_for(), "cursor" not in request.args
+    asked, is_first = requests_parts.asked_for(), "cursor" not in request.args
     page, problems = Page([], None), dict[str, str]()
     try:
-        page = search().page(current_gateway.engine, requests_live.SHOWN, place())
+        page = search().page(current_gateway.engine, requests_parts.SHOWN, place())
     except InvalidFields as error:
         problems = error.fields
     shown = render_template(
         "admin/requests.html",
-        rows=requests_live.rows(page, asked, is_first=is_first),
+        rows=requests_parts.rows(page, asked, is_first=is_first),
         asked=asked,
         problems=problems,
         clients=_clients(asked.get("client_id")),
         providers=sorted(PROVIDERS),
         is_first=is_first,
         looked_through=LOOKED_AT,
-        following=requests_live.following(page, asked),
-        calls=requests_live.calls()["calls"],
+        following=requests_parts.following(page, asked),
+        calls=requests_parts.calls()["calls"],
         now=round(time.time() * 1000),
         looked_at=asked | ({} if is_first else {"cursor": request.args["cursor"]}),
         csv=url_for("admin_api.requests.requests_csv", **asked),
@@ -52,7 +52,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/parts")
 def show_parts() -> ResponseReturnValue:
     """The parts that change, for a browser that cannot have them sent."""
-    return requests_live.parts()
+    return requests_parts.parts()
 
 
 @bp.get("/<request_id>")
@@ -77,7 +77,7 @@ def _clients(chosen: str | None) -> list[tuple[int, str]]:
     """Those that can be chosen; the chosen one, be it deleted, is among them."""
     rows, _ = client_book().page(limit=CLIENTS_OFFERED)
     found = {row.id: row.name for row in rows}
-    if chosen and chosen.isdecimal():
+    if chosen and re.fullmatch("[0-9]{1,10}", chosen):
         found.setdefault(int(chosen), f"client {chosen}")
     return list(found.items())
 

@@ -1,8 +1,6 @@
 """Signing in to the admin pages, and out again."""
 
 import logging
-import math
-import time
 from typing import cast
 
 from flask import (
@@ -19,14 +17,13 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 from flask_wtf.csrf import CSRFError
 from gevent.lock import BoundedSemaphore
-from limits import RateLimitItemPerMinute
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from gateway.blueprints.admin import sign_in, sign_out, signed_in
+from gateway.blueprints.admin.attempts import seconds_to_wait
 from gateway.context import current_gateway
 from gateway.errors import RateLimited
-from gateway.extensions import limiter
 from gateway.store import admins, audit
 from gateway.store.admins import Admin
 
@@ -99,16 +96,11 @@ def page(problem: str | None = None) -> str:
 
 def count_attempt() -> None:
     """Raises RateLimited for an address that tries more often than the settings allow."""
-    allowed = RateLimitItemPerMinute(current_gateway.settings.admin.sign_in_per_minute)
-    counter = ("admin-sign-in", request.remote_addr or "")
-    if limiter.limiter.hit(allowed, *counter):
-        return
-    reset_at = limiter.limiter.get_window_stats(allowed, *counter).reset_time
-    wait = max(1, math.ceil(reset_at - time.time()))
-    raise RateLimited(
-        f"Too many attempts from this address. Try again in {wait} s.",
-        headers={"retry-after": str(wait)},
-    )
+    if wait := seconds_to_wait("admin-sign-in"):
+        raise RateLimited(
+            f"Too many attempts from this address. Try again in {wait} s.",
+            headers={"retry-after": str(wait)},
+        )
 
 
 def checked(username: str, password: str) -> Admin | None:

@@ -8,9 +8,8 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin.password_form import SetUpForm
 from gateway.blueprints.admin.session import count_attempt
 from gateway.context import current_gateway
-from gateway.errors import RateLimited
+from gateway.errors import InvalidFields, RateLimited
 from gateway.store import admins, set_up_code
-from gateway.store.client_fields import InvalidFields
 
 bp = Blueprint("set_up", __name__)
 _log = logging.getLogger(__name__)

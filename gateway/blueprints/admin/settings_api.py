@@ -9,12 +9,12 @@ from typing import Any
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin.dashboard import version
 from gateway.blueprints.admin.settings_table import ENABLED_TOOLS, groups, shown_address
 from gateway.context import current_gateway
 from gateway.store.settings import ENABLED_TOOLS as STORED_TOOLS
 from gateway.store.settings import stored
 from gateway.store.stats import stamp
+from gateway.version import version
 
 bp = Blueprint("settings", __name__)
 

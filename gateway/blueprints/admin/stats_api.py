@@ -3,8 +3,8 @@
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from gateway.blueprints.admin.csv_table import csv_answer
 from gateway.blueprints.admin.query import moment, one_of, only
-from gateway.blueprints.admin.table import csv_answer
 from gateway.context import current_gateway
 from gateway.limits import standing
 from gateway.store.client_book import ClientBook
@@ -25,8 +25,7 @@ def show_usage(client_id: int) -> ResponseReturnValue:
     only(["range"])
     gateway = current_gateway
     name = one_of("range", RANGES, "24h")
-    book = ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
-    row = book.get(client_id)
+    row = ClientBook.of(gateway).get(client_id)
     told = statistics(gateway.engine, name, client_id=client_id).told()
     del told["by_client"]
     limits = standing(row, gateway.shared)

@@ -3,6 +3,7 @@
 What has no simple field (a list, an object, a choice between types) is asked for as JSON.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import orjson
 PREFIX = "argument:"
 WHOLE = "arguments"
 _KINDS = {"string": "text", "integer": "whole", "number": "number", "boolean": "flag"}
+_LEAST, _TOO_MUCH = -(2**63), 2**64
 _WHOLE = re.compile(r"[+-]?\d{1,300}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 
@@ -44,11 +46,11 @@ class ToolField:
         if self.kind == "whole":
             if not _WHOLE.fullmatch(text):
                 raise ValueError("should be a whole number")
-            return int(text)
+            return _bounded(int(text))
         if self.kind == "number":
             if not _NUMBER.fullmatch(text):
                 raise ValueError("should be a number")
-            return float(text) if re.search("[.eE]", text) else int(text)
+            return _bounded(float(text) if re.search("[.eE]", text) else int(text))
         return _json(text)
 
 
@@ -142,11 +144,23 @@ def _chosen(choices: tuple[Any, ...], text: str) -> Any:
     raise ValueError("should be one of those that are offered")
 
 
+def _bounded(number: float) -> float:
+    """Raises ValueError for what JSON as it is written here cannot hold."""
+    if not _LEAST <= number < _TOO_MUCH if isinstance(number, int) else math.isinf(number):
+        raise ValueError("is too large a number")
+    return number
+
+
 def _json(text: str) -> Any:
     try:
-        return orjson.loads(text)
+        found = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise ValueError(f"should be JSON: {error}") from None
+    try:
+        orjson.dumps({"": found})
+    except TypeError:
+        raise ValueError("is nested too deeply") from None
+    return found
 
 
 def _example(schema: Mapping[str, Any]) -> str:

@@ -5,15 +5,15 @@ the MCP servers that are added here.
 from typing import Any
 
 import orjson
-from flask import Blueprint, request
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import acting
+from gateway.blueprints.admin.payload import optional_payload, payload
 from gateway.config import McpServer
 from gateway.context import current_gateway
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import InvalidFields, NotFound
 from gateway.store import audit
-from gateway.store.client_fields import InvalidFields
 from gateway.store.mcp_servers import McpBook
 from gateway.store.settings import ENABLED_TOOLS, change, store
 from gateway.tools.remote import ToolServer
@@ -55,9 +55,9 @@ def list_tools() -> ResponseReturnValue:
 @bp.put("")
 def enable_tools() -> ResponseReturnValue:
     """`{"enabled": [names]}`: these are on, all others off."""
-    payload = _payload({"enabled"})
+    asked = payload(MAX_BODY, {"enabled"})
     gateway = current_gateway
-    store(gateway.engine, ENABLED_TOOLS, _names(payload.get("enabled")), acting())
+    store(gateway.engine, ENABLED_TOOLS, _names(asked.get("enabled")), acting())
     gateway.changed()
     return list_tools()
 
@@ -65,8 +65,7 @@ def enable_tools() -> ResponseReturnValue:
 @bp.post("/<name>/run")
 def run_tool(name: str) -> ResponseReturnValue:
     """`{"arguments": {…}}`; whether the tool is on does not matter here."""
-    payload = _payload({"arguments"}) if request.content_length else {}
-    arguments = payload.get("arguments", {})
+    arguments = optional_payload(MAX_BODY, {"arguments"}).get("arguments", {})
     if not isinstance(arguments, dict):
         raise InvalidFields({"arguments": "should be an object"})
     run = try_tool(name, arguments)
@@ -80,12 +79,16 @@ def run_tool(name: str) -> ResponseReturnValue:
 
 
 def try_tool(name: str, arguments: dict[str, Any]) -> ToolRun:
-    """Raises NotFound."""
+    """Raises NotFound, InvalidFields."""
     toolbox = current_gateway.toolbox
     if name not in toolbox.tools():
         raise NotFound("There is no such tool.", code="tool_not_found")
+    try:
+        written = orjson.dumps(arguments).decode()
+    except TypeError:
+        raise InvalidFields({"arguments": "are nested too deeply"}) from None
     audit.note(current_gateway.engine, acting(), "tool.run", name)
-    return toolbox.run(name, orjson.dumps(arguments).decode())
+    return toolbox.run(name, written)
 
 
 def switch(name: str, on: bool) -> list[str]:
@@ -125,13 +128,15 @@ def list_servers() -> ResponseReturnValue:
 
 @bp.post("/mcp-servers")
 def add_server() -> ResponseReturnValue:
-    return _told(server_named(mcp_book().add(_payload(set(McpServer.model_fields))).name)), 201
+    added = mcp_book().add(payload(MAX_BODY, McpServer.model_fields))
+    return _told(server_named(added.name)), 201
 
 
 @bp.patch("/mcp-servers/<name>")
 def change_server(name: str) -> ResponseReturnValue:
     """A header whose value is null keeps the one that it has."""
-    return _told(server_named(mcp_book().change(name, _payload(set(McpServer.model_fields))).name))
+    changed = mcp_book().change(name, payload(MAX_BODY, McpServer.model_fields))
+    return _told(server_named(changed.name))
 
 
 @bp.delete("/mcp-servers/<name>")
@@ -190,16 +195,3 @@ def _names(given: Any) -> list[str]:
         shown = ", ".join(name[:64] for name in unknown[:10])
         raise InvalidFields({"enabled": f"there is no tool {shown}"})
     return list(dict.fromkeys(given))
-
-
-def _payload(fields: set[str]) -> dict[str, Any]:
-    request.max_content_length = MAX_BODY
-    try:
-        payload = orjson.loads(request.get_data())
-    except orjson.JSONDecodeError as error:
-        raise BadRequest(f"The body is not JSON: {error}.", code="invalid_json") from None
-    if not isinstance(payload, dict):
-        raise BadRequest("The body should be a JSON object.", code="invalid_json")
-    if unknown := sorted(payload.keys() - fields):
-        raise InvalidFields(dict.fromkeys(unknown, "is not a field here"))
-    return payload

@@ -7,8 +7,8 @@ from flask import Blueprint, flash, g, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import check_write
-from gateway.blueprints.admin.dashboard import part
 from gateway.blueprints.admin.mcp_form import McpForm
+from gateway.blueprints.admin.parts import part
 from gateway.blueprints.admin.tool_facts import ToolLine, tool_groups, tool_lines
 from gateway.blueprints.admin.tool_form import ToolForm
 from gateway.blueprints.admin.tools_api import (
@@ -20,8 +20,7 @@ from gateway.blueprints.admin.tools_api import (
 )
 from gateway.config import McpServer
 from gateway.context import current_gateway
-from gateway.errors import NotFound
-from gateway.store.client_fields import InvalidFields
+from gateway.errors import InvalidFields, NotFound
 from gateway.store.mcp_servers import added_names
 from gateway.tools.result import ToolRun
 
@@ -36,12 +35,12 @@ def allow_long_texts() -> None:
 @bp.get("")
 def show() -> ResponseReturnValue:
     current_gateway.toolbox.look_again()
-    return render_template("admin/tools.html", parts=now(writes=g.admin.role == "admin"))
+    return render_template("admin/tools.html", parts=now(writes=g.admin.may_change))
 
 
 @bp.get("/parts")
 def show_parts() -> ResponseReturnValue:
-    return now(writes=g.admin.role == "admin")
+    return now(writes=g.admin.may_change)
 
 
 @bp.post("/switch")

@@ -9,9 +9,11 @@ from flask.typing import ResponseReturnValue
 from gateway.blueprints.admin import guard_api, signed_in
 from gateway.blueprints.docs import page
 from gateway.blueprints.docs.document import document
+from gateway.blueprints.protection import keep_out_of_caches
 from gateway.context import current_gateway
 
 bp = Blueprint("docs", __name__)
+bp.after_request(keep_out_of_caches)
 
 
 @bp.before_request
@@ -37,12 +39,6 @@ def show() -> ResponseReturnValue:
     told = _document()
     chapters = page.chapters(told, request.host_url.rstrip("/"))
     return render_template("docs/show.html", chapters=chapters, shapes=page.shapes(told))
-
-
-@bp.after_request
-def keep_out_of_caches(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _is_public() -> bool:

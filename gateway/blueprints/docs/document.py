@@ -9,9 +9,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import Rule
 
-from gateway.blueprints.admin.dashboard import version
 from gateway.blueprints.docs.operations import AREAS, JSON, OPERATIONS, Area, Operation, area_of
 from gateway.blueprints.docs.shapes import TEXT, ref, shapes
+from gateway.version import version
 
 ALIAS = "x-alias-of"
 """Of paths that lead to the same, the one to use: the first below /v1/, else the shortest."""

@@ -1,10 +1,8 @@
 """The commands of `flask --app app …`: clients, passwords, and what a start needs."""
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
 from typing import Any, BinaryIO
 
 import click
@@ -13,17 +11,18 @@ from flask import Flask
 from flask.cli import with_appcontext
 
 from gateway import price_list
+from gateway.commands.field_options import FieldsCommand, flag, payload_of
+from gateway.commands.printed import clients_table, explained, usage_table
 from gateway.context import current_gateway
-from gateway.errors import GatewayError, NotFound, Unavailable
+from gateway.errors import GatewayError, InvalidFields, NotFound, Unavailable
 from gateway.extensions import db
 from gateway.memory import Memory
 from gateway.preview import DOORS, Asked, door_of, preview
 from gateway.store import admins
 from gateway.store.client_book import LONGEST_GRACE, ClientBook, describe
-from gateway.store.client_fields import ClientFields, InvalidFields
 from gateway.store.first_run import prepare
 from gateway.store.migration import FOLDER, MigrationFailed
-from gateway.store.stats import RANGES, Totals, stamp, statistics
+from gateway.store.stats import RANGES, stamp, statistics
 
 
 def register(app: Flask) -> None:
@@ -62,18 +61,6 @@ def prepare_() -> None:
         price_list.write(current_gateway.settings.data_dir)
 
 
-class FieldsCommand(click.Command):
-    """Has an option for each field; they are made when the command is run."""
-
-    @cached_property
-    def options(self) -> list[click.Parameter]:
-        return [_option(name, schema) for name, schema in _schemas().items() if name != "name"]
-
-    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
-        name, *rest = super().get_params(ctx)
-        return [name, *self.options, *rest]
-
-
 @click.command("create-client", cls=FieldsCommand)
 @click.argument("name")
 @with_appcontext
@@ -88,7 +75,7 @@ def create_client(**given: Any) -> None:
     Limits take a whole number, or `none` where config.yaml sets a default for new clients.
     """
     with _failures_told():
-        row, key = _book().create(_payload(given))
+        row, key = _book().create(payload_of(given))
     click.echo(f"Client {row.id}, {row.name!r}, is made. Its key, shown this once:", err=True)
     click.echo(key)
 
@@ -103,7 +90,7 @@ def list_clients(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(clients, indent=2, ensure_ascii=False))
     else:
-        click.echo(_table(COLUMNS, [[_cell(one[name]) for name in COLUMNS] for one in clients]))
+        click.echo(clients_table(clients))
 
 
 @click.command("rotate-key")
@@ -155,7 +142,7 @@ def explain(
         client = gateway.clients.by_id(_book().find(name_or_id).id)
         memory = Memory(gateway.states, client.id)
         told = preview(client, gateway.ways, gateway.prices, gateway.fetcher, memory, asked)
-    click.echo(orjson.dumps(told) if as_json else _explained(client.name, told))
+    click.echo(orjson.dumps(told) if as_json else explained(client.name, told))
 
 
 @click.command("reset-password")
@@ -188,44 +175,15 @@ def usage(name: str, name_or_id: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"range": name, **found.told()}, indent=2, ensure_ascii=False))
         return
     click.echo(f"Since {stamp(found.since)} (UTC)\n")
-    click.echo(_usage_table("", [([], found.totals)]))
+    click.echo(usage_table("", [([], found.totals)]))
     clients = [([who or _nobody(number)], totals) for number, who, totals in found.by_client]
-    click.echo(_usage_table("client", clients))
+    click.echo(usage_table("client", clients))
     models = [([provider, model], totals) for provider, model, totals in found.by_model]
-    click.echo(_usage_table("provider model", models))
-
-
-def _usage_table(by: str, lines: list[tuple[list[str], Totals]]) -> str:
-    head = (*by.split(), *USAGE_HEAD)
-    return _table(head, [[*map(_named, who), *_figures(totals)] for who, totals in lines]) + "\n"
+    click.echo(usage_table("provider model", models))
 
 
 def _nobody(client_id: int) -> str:
     return f"client {client_id}, deleted" if client_id else "(without a key)"
-
-
-def _named(name: str) -> str:
-    return name or "-"
-
-
-def _figures(totals: Totals) -> list[str]:
-    unpriced = totals.count("unpriced")
-    unknown = f" (+{unpriced} of unknown price)" if unpriced else ""
-    told = totals.told()
-    times = (*told["latency_ms"].values(), told["first_token_ms"]["p50"])
-    return [
-        *(str(totals.count(name)) for name in ("requests", "errors")),
-        *(str(totals.count(name)) for name in ("input_tokens", "output_tokens")),
-        f"{totals.cost_usd:.6f}{unknown}",
-        *("-" if time is None else f"{time:.0f}" for time in times),
-    ]
-
-
-USAGE_HEAD = (
-    *("requests", "errors", "input", "output", "USD"),
-    *("p50", "p95", "p99", "first token p50"),
-)
-COLUMNS = ("id", "name", "provider", "default_model", "api_key_hint", "is_active", "expires_at")
 
 
 @contextmanager
@@ -234,7 +192,7 @@ def _failures_told() -> Iterator[None]:
     try:
         yield
     except InvalidFields as error:
-        told = (f"{_flag(name)}: {why}" for name, why in error.fields.items())
+        told = (f"{flag(name)}: {why}" for name, why in error.fields.items())
         raise click.UsageError("\n".join(told)) from error
     except NotFound as error:
         raise click.ClickException(f"{error.message} {_whom_there_is(error)}") from error
@@ -245,16 +203,6 @@ def _failures_told() -> Iterator[None]:
         raise click.ClickException(error.message) from error
 
 
-def _flag(name: str) -> str:
-    return "NAME" if name == "name" else _flags(name)[-1]
-
-
-def _flags(name: str) -> list[str]:
-    """`--provider-api-key` and, shorter, `--api-key`."""
-    short = name.removeprefix("provider_").removeprefix("default_")
-    return [f"--{word.replace('_', '-')}" for word in dict.fromkeys((name, short))]
-
-
 def _whom_there_is(error: NotFound) -> str:
     if error.code == "client_not_found":
         return "See: flask --app app list-clients"
@@ -263,8 +211,7 @@ def _whom_there_is(error: NotFound) -> str:
 
 
 def _book() -> ClientBook:
-    gateway = current_gateway
-    return ClientBook(gateway.engine, gateway.vault, gateway.settings, gateway.changed)
+    return ClientBook.of(current_gateway)
 
 
 def _rows(book: ClientBook) -> Iterator[Any]:
@@ -272,136 +219,3 @@ def _rows(book: ClientBook) -> Iterator[Any]:
     while after is not None:
         rows, after = book.page(after)
         yield from rows
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "-" if value is None else str(value)
-
-
-def _table(head: tuple[str, ...], rows: list[list[str]]) -> str:
-    lines = [[name.removesuffix("_at").replace("_", " ") for name in head], *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = "  ".join(f"{{:{width}}}" for width in widths)
-    return "\n".join(padded.format(*line).rstrip() for line in lines)
-
-
-def _explained(name: str, told: dict[str, Any]) -> str:
-    """A preview for people to read: long texts are shortened."""
-    asks = f"{told['model'] or 'no model'}{', streamed' if told['stream'] else ''}"
-    lines = [f"{name!r} asks for {asks} at the door of {told['door']}."]
-    for number, target in enumerate(told["targets"], 1):
-        lines += ["", f"{number}. {target['provider']}/{target['model']}: {_turn(target)}"]
-        lines += [f"   {line}" for line in _sending(target)]
-    lines += [f"\nSkipped: {reason}" for reason in told["skipped"]]
-    if told["error"]:
-        error = told["error"]
-        lines += [f"\nThe client gets status {error['status']}:", _pretty(error["body"])]
-    return "\n".join(lines)
-
-
-def _turn(target: dict[str, Any]) -> str:
-    if target["error"]:
-        return f"not asked, {target['error']['status']}: {target['error']['message']}"
-    return "asked first" if target["chosen"] else "asked if those before it fail"
-
-
-def _sending(target: dict[str, Any]) -> Iterator[str]:
-    if target["error"]:
-        return
-    yield f"{target['method']} {target['url']}"
-    yield from (f"{name}: {value}" for name, value in target["headers"].items())
-    yield from _pretty(json.loads(orjson.dumps(target["body"]))).splitlines()
-    if target["dropped"]:
-        yield f"Left out: {', '.join(target['dropped'])}"
-    yield from (f"Fetched first: {url}" for url in target["fetches"])
-
-
-_LONGEST_TEXT = 300
-
-
-def _pretty(value: Any) -> str:
-    return json.dumps(_shortened(value), indent=2, ensure_ascii=False)
-
-
-def _shortened(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _shortened(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_shortened(inner) for inner in value]
-    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
-        return f"{value[:_LONGEST_TEXT]}… ({len(value)} characters)"
-    return value
-
-
-def _schemas() -> dict[str, dict[str, Any]]:
-    schemas: dict[str, dict[str, Any]] = ClientFields.model_json_schema()["properties"]
-    return schemas
-
-
-def _option(name: str, schema: dict[str, Any]) -> click.Option:
-    flags, text = _flags(name), schema["description"]
-    kind = _kind(schema)
-    if kind == "boolean":
-        default = "yes" if schema["default"] else "no"
-        both = f"{flags[0]}/--no-{flags[0][2:]}"
-        return click.Option([both, name], default=None, help=f"{text} [default: {default}]")
-    if kind in ("array", "object"):
-        metavar = "TEXT" if kind == "array" else "ALIAS=TARGET"
-        return click.Option([*flags, name], multiple=True, metavar=metavar, help=f"{text}; repeat")
-    choice = click.Choice(schema["enum"]) if "enum" in schema else None
-    return click.Option([*flags, name], type=choice, metavar=METAVARS.get(kind), help=text)
-
-
-METAVARS = {"integer": "N|none", "number": "USD|none"}
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    """`integer` for {"anyOf": [{"type": "integer"}, {"type": "null"}]}."""
-    return _kind(schema["anyOf"][0]) if "anyOf" in schema else str(schema["type"])
-
-
-def _payload(given: dict[str, Any]) -> dict[str, Any]:
-    schemas = _schemas()
-    return {
-        name: _value(_kind(schemas[name]), name, value)
-        for name, value in given.items()
-        if value is not None and value != ()
-    }
-
-
-def _value(kind: str, name: str, value: Any) -> Any:
-    if kind == "object":
-        return dict(_pair(item) for item in value)
-    if kind == "array":
-        return list(value)
-    if kind in METAVARS and value == "none":
-        return None
-    if kind == "integer":
-        return _number(value)
-    if name == "provider_api_key" and value == "-":
-        return _secret()
-    return value
-
-
-def _number(text: str) -> int | str:
-    """What is no number stays as it is, to be refused by name with all else that is wrong."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
-
-
-def _pair(item: str) -> tuple[str, str]:
-    alias, sign, target = item.partition("=")
-    if not sign:
-        raise click.UsageError(f"{_flag('model_aliases')}: should be ALIAS=TARGET, not {item!r}")
-    return alias, target
-
-
-def _secret() -> str:
-    """From a prompt, or the first line of standard input: not for others to see in `ps`."""
-    if sys.stdin.isatty():
-        return str(click.prompt("Provider API key", hide_input=True))
-    return sys.stdin.readline().strip()

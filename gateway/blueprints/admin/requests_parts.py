@@ -8,8 +8,8 @@ from flask import render_template, request, url_for
 
 from gateway.blueprints.admin.requests_api import FILTERS, cursor_of, place, search
 from gateway.context import current_gateway
+from gateway.errors import InvalidFields
 from gateway.live import Parts
-from gateway.store.client_fields import InvalidFields
 from gateway.store.log_pages import Page, logged
 
 SHOWN = 50

@@ -1,0 +1,5 @@
+"""Where the gateway is installed."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
