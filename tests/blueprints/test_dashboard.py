@@ -162,6 +162,22 @@ def test_figures_are_those_of_the_log(signed_in: Browser, parts: Gateway) -> Non
     assert sum(series["requests"]) == 3 and len(series["at"]) == 60
 
 
+@pytest.mark.parametrize(("answered", "is_grave"), [(1, True), (20, False)])
+def test_errors_lead_to_the_requests_that_failed(
+    signed_in: Browser, parts: Gateway, answered: int, is_grave: bool
+) -> None:
+    began = int(time.time() * 1000)
+    entered(parts, 0, started_at=began, status=502, provider="groq", model="llama")
+    for number in range(answered):
+        entered(parts, number + 1, started_at=began, model="fine")
+    assert parts.ledger.flush()
+    page = html.unescape(signed_in.get(f"{DASHBOARD}?range=1h").text)
+    assert 'href="/admin/requests?status=failed">show them' in page
+    assert 'href="/admin/requests?status=failed&provider=groq&model=llama"' in page
+    assert 'href="/admin/providers/groq"' in page
+    assert ('class="tile grave"' in page) is is_grave
+
+
 def test_its_parts_can_be_asked_for(signed_in: Browser, parts: Gateway) -> None:
     log(parts, 1)
     found = signed_in.get(f"{DASHBOARD}/parts?range=1h").json
