@@ -10,17 +10,18 @@ import json
 import math
 import random
 import re
+import sqlite3
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from sqlalchemy import Engine
 
 from gateway.config import load
@@ -66,7 +67,7 @@ CALLS = (
     (2, "gemini", (("gemini-2.5-flash", 0.0016),), 3),
     (3, "mistral", (("mistral-small-latest", 0.0005),), 2),
 )
-LONG = ("../docs", "settings", "providers/openai", "clients/new", "clients/1/edit")
+LONG = ("docs", "settings", "providers-openai", "clients-new", "clients-1-edit")
 """Of these the first screen is enough."""
 FAILURES = (
     (429, "rate_limit_exceeded", "Rate limit reached: 120 requests per minute, 120 used."),
@@ -84,33 +85,41 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         gateway = Running(Path(folder), SETTINGS, environment=WITH_PASSWORD)
         with gateway, chromium() as browser:
-            addresses = filled(gateway)
-            context = browser.new_context(locale="en-GB", timezone_id="Europe/Zurich")
-            person = Person(context.new_page(), gateway)
-            for name in PAGES:
-                for path, picture in taken(person, name, addresses, given.only or ""):
-                    (given.into / path).write_bytes(picture)
-                    print(f"{path}: {len(picture) >> 10} kB", flush=True)
+            for title, page, address in shown(gateway, browser):
+                if title.startswith(given.only or ""):
+                    take(page, title, address, given.into)
 
 
-def taken(
-    person: Person, name: str, addresses: dict[str, str], only: str
-) -> Iterator[tuple[str, bytes]]:
-    """File names and pictures of one page."""
-    title = re.sub("[^a-z0-9]+", "-", name).strip("-")
-    if not title.startswith(only):
-        return
+def shown(gateway: Running, browser: Browser) -> Iterator[tuple[str, Page, str]]:
+    """Every page: the name of its pictures, where it is shown, and its address."""
+    addresses = filled(gateway)
+    stranger = browser.new_context().new_page()
+    yield "login", stranger, f"{gateway.origin}/admin/login"
+    context = browser.new_context(locale="en-GB", timezone_id="Europe/Zurich")
+    person = Person(context.new_page(), gateway)
+    for name in PAGES:
+        title = re.sub("[^a-z0-9]+", "-", name).strip("-")
+        yield title, person.page, f"{gateway.origin}/admin/{name.format(**addresses)}"
+    with closing(sqlite3.connect(gateway.data / "gateway.db", timeout=10)) as database:
+        database.execute("DELETE FROM admins")
+        database.commit()
+    yield "set-up", stranger, f"{gateway.origin}/admin/set-up"
+
+
+def take(page: Page, title: str, address: str, folder: Path) -> None:
     for width, height in SIZES:
-        person.page.set_viewport_size({"width": width, "height": height})
+        page.set_viewport_size({"width": width, "height": height})
         for theme in THEMES:
-            person.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-            person.go(name.format(**addresses))
-            person.page.wait_for_load_state("load")
-            if prepare := PREPARED.get(name):
-                prepare(person.page)
-            person.page.wait_for_timeout(1200)
-            whole = person.page.screenshot(full_page=name not in LONG)
-            yield f"{title}-{width}-{theme}.png", small(whole)
+            page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+            page.goto(address)
+            page.wait_for_load_state("load")
+            if prepare := PREPARED.get(title):
+                prepare(page)
+            page.wait_for_timeout(1200)
+            picture = small(page.screenshot(full_page=title not in LONG))
+            path = folder / f"{title}-{width}-{theme}.png"
+            path.write_bytes(picture)
+            print(f"{path.name}: {len(picture) >> 10} kB", flush=True)
 
 
 def small(picture: bytes) -> bytes:
