@@ -62,7 +62,11 @@ def chrome() -> Iterator[Chromium]:
 
 @pytest.fixture
 def person(chrome: Chromium, gateway: Running) -> Iterator[Person]:
-    context = chrome.new_context(timezone_id="Asia/Tokyo", locale="en-GB")
+    context = chrome.new_context(
+        timezone_id="Asia/Tokyo",
+        locale="en-GB",
+        reduced_motion="reduce",  # a colour that is still changing has too little contrast
+    )
     person = Person(context.new_page(), gateway)
     yield person
     context.close()
