@@ -112,17 +112,17 @@ class TestAStore:
         assert store.get(1, "call", ["a"]) == {}
 
     def test_what_is_read_lives_on(self, open_store: Open) -> None:
-        store = open_store(Bounds(0.5, 4, 1000))
+        store = open_store(Bounds(1.5, 4, 1000))
         store.put(1, "call", {"a": "1", "b": "2"})
         for _ in range(4):
-            time.sleep(0.2)
+            time.sleep(0.6)
             assert store.get(1, "call", ["a"]) == {"a": "1"}
         assert store.get(1, "call", ["b"]) == {}
 
     def test_prunes_what_has_ended_alone(self, open_store: Open) -> None:
-        store = open_store(Bounds(0.3, 10_000, 100_000))
+        store = open_store(Bounds(3, 10_000, 100_000))
         store.put(1, "call", {str(number): "x" for number in range(1_200)})
-        time.sleep(0.31)
+        time.sleep(3.05)
         store.put(1, "call", {"new": "x"})
         store.prune()
         store.put(1, "call", {"newer": "x"})
