@@ -417,15 +417,28 @@ def test_a_killed_workers_reservations_are_freed_and_anothers_are_kept(
     upstream.always(Sse(chunks(["word "] * 5), hang=3))
     one = fleet.new_client(upstream, max_concurrent=20, quota_output_tokens_day=10**6)
     with ExitStack() as stack:
-        callers = [stack.enter_context(Caller(fleet.gateway)) for _ in range(12)]
-        heads = []
-        for caller in callers:
-            caller.send(request(one.key, {**STREAMED, "max_tokens": 100}))
-            heads.append(caller.head()[1])
+        callers: list[Caller] = []
+        heads: list[Any] = []
+
+        def begin(streams: int) -> None:
+            for _ in range(streams):
+                caller = stack.enter_context(Caller(fleet.gateway))
+                caller.send(request(one.key, {**STREAMED, "max_tokens": 100}))
+                callers.append(caller)
+                heads.append(caller.head()[1])
+
+        begin(6)
+        # While it sleeps, others take what comes; left alone, one worker may take all.
+        busy = owner(fleet.gateway, callers[0])
+        os.kill(busy, signal.SIGSTOP)
+        try:
+            begin(6)
+        finally:
+            os.kill(busy, signal.SIGCONT)
         owners = [owner(fleet.gateway, caller) for caller in callers]
         assert one.standing()["max_concurrent"] == (12, 12)
         victim = max(set(owners), key=owners.count)
-        assert len(set(owners)) > 1, "all streams are on one worker"
+        assert len(set(owners)) > 1
         os.kill(victim, signal.SIGKILL)
         killed_at = time.monotonic()
         kept = len(owners) - owners.count(victim)
