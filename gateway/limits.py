@@ -331,14 +331,7 @@ class Call:
         for (name, size, _), used, _, _, _ in self._states:
             left = size - used - booked.get(name, 0)
             left = left if left > 0 else 0
-            if name in _MONEY_FIELDS:
-                told[name] = {
-                    "limit": name,
-                    "size": _figure(name, size),
-                    "left": _figure(name, left),
-                }
-            else:
-                told[name] = {"limit": name, "size": size, "left": left}
+            told[name] = {"limit": name, "size": _figure(name, size), "left": _figure(name, left)}
         return list(told.values())
 
     def _priced(

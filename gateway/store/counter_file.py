@@ -252,6 +252,8 @@ class SqliteCounters:
         """Does in one transaction what has come together meanwhile."""
         self._is_due = False
         asked, self._asked = [one for one in self._asked if not one.gone], []
+        if not asked and not self._ended:  # another transaction has taken it along
+            return
         run = get_hub().loop.run_callback
         try:
             outcomes = self._atomically(lambda: self._work(asked))
@@ -271,7 +273,7 @@ class SqliteCounters:
             else:
                 run(one.waiter.switch, taken)
 
-    def _work(self, asked: Sequence["_Asked"], now: float | None = None) -> list[Taken]:
+    def _work(self, asked: Sequence[_Asked], now: float | None = None) -> list[Taken]:
         """Settles what has ended, and reserves what is asked, in that order."""
         moment = time.time() if now is None else now
         changed = self._settled(moment)

@@ -282,10 +282,7 @@ _Standing = tuple[Bucket, int, float]  # what counts of it, and when its window 
 
 def _stand(sheet: Sheet, limit: Limit, now: float) -> _Standing:
     name, _, window = limit
-    found = _windows.get(window)
-    if found is None or not found[1] <= now < found[2]:
-        found = window_at(window, now)
-    now_number, _, ends = found
+    now_number, _, ends = window_at(window, now)
     bucket = sheet.get(name)
     if bucket is None or bucket[0] != now_number:
         bucket = at(bucket, now_number)
