@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import FilePayload, Page, expect
 
-from tests.blueprints.looks import SIZES, THEMES
+from tests.blueprints.looks import SIZES, THEMES, has_no_grave_fault
 from tests.blueprints.person import Person
 from tests.failure.calls import client_of
 from tests.running import PATIENCE, Running
@@ -398,9 +397,7 @@ def test_a_full_page_looks_right(person: Person, upstream: Upstream, client: int
             page.set_viewport_size({"width": width, "height": height})
             assert page.evaluate("document.documentElement.scrollWidth") == width
         page.evaluate(SETTLED)  # colours change softly
-        found = Axe().run(page).response["violations"]
-        grave = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert [(one["id"], one["nodes"][0]["html"]) for one in grave] == []
+        has_no_grave_fault(page)
 
 
 def test_hostile_words_are_only_text(person: Person, upstream: Upstream, client: int) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -313,11 +312,8 @@ def test_a_call_that_is_cancelled_while_a_tool_runs_stops_it(
 def on(gateway: Running, number: int) -> Iterator[None]:
     """Lets one worker alone answer."""
     workers = sorted(gateway.worker_pids())
-    os.kill(workers[1 - number], signal.SIGSTOP)
-    try:
+    with gateway.asleep(workers[1 - number]):
         yield
-    finally:
-        os.kill(workers[1 - number], signal.SIGCONT)
 
 
 MIXED = (Said("Look. ", (SUM,)), Said("Both. ", (SUM, ASKS_WEATHER, ADD)), Said("42, and snow."))

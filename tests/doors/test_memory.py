@@ -5,8 +5,6 @@ back all the same. Each turn is answered by another worker: the other one is sto
 """
 
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,12 +45,8 @@ class Pair:
     def on(self, number: int) -> Iterator[None]:
         workers = sorted(self.running.worker_pids())
         assert len(workers) == 2
-        other = workers[1 - number]
-        os.kill(other, signal.SIGSTOP)
-        try:
+        with self.running.asleep(workers[1 - number]):
             yield
-        finally:
-            os.kill(other, signal.SIGCONT)
 
     def client(self, provider: str, upstream: Upstream, **fields: Any) -> str:
         speaks_openai = provider not in ("gemini", "anthropic")

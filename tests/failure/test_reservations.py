@@ -428,13 +428,9 @@ def test_a_killed_workers_reservations_are_freed_and_anothers_are_kept(
                 heads.append(caller.head()[1])
 
         begin(6)
-        # While it sleeps, others take what comes; left alone, one worker may take all.
-        busy = owner(fleet.gateway, callers[0])
-        os.kill(busy, signal.SIGSTOP)
-        try:
+        # Left alone, one worker may take all.
+        with fleet.gateway.asleep(owner(fleet.gateway, callers[0])):
             begin(6)
-        finally:
-            os.kill(busy, signal.SIGCONT)
         owners = [owner(fleet.gateway, caller) for caller in callers]
         assert one.standing()["max_concurrent"] == (12, 12)
         victim = max(set(owners), key=owners.count)
