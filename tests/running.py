@@ -114,13 +114,15 @@ class Running:
             raise
 
     @contextmanager
-    def asleep(self, pid: int) -> Iterator[None]:
-        """While one worker sleeps, the others take what comes."""
-        os.kill(pid, signal.SIGSTOP)
+    def asleep(self, *pids: int) -> Iterator[None]:
+        """While these workers sleep, the others take what comes."""
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(pid, signal.SIGCONT)
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def worker_pids(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
@@ -196,6 +198,20 @@ class Running:
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited in vain for {what}:\n{self.output}")
             time.sleep(0.02)
+
+    def wait_everywhere(self, condition: Callable[[], bool], what: str) -> None:
+        """Until each worker says so, alone: they hear of changes within a second."""
+        pids = self.worker_pids()
+        for pid in pids:
+            with self.asleep(*(other for other in pids if other != pid)):
+                self.wait_until(condition, what)
+
+    def tools_on(self, *names: str) -> None:
+        """Switches these tools on and all others off, in every worker."""
+        assert self.admin("PUT", "/tools", {"enabled": names}).status == 200
+        self.wait_everywhere(
+            lambda: self.admin("GET", "/tools").json["enabled"] == list(names), "the tools"
+        )
 
     def _answers(self) -> bool:
         try:

@@ -221,7 +221,7 @@ def test_tools_are_called_and_their_results_given_back(
 
 
 def test_what_the_gateway_runs_is_told(person: Person, gateway: Running) -> None:
-    assert gateway.admin("PUT", "/tools", {"enabled": ["calculate"]}).status == 200
+    gateway.tools_on("calculate")
     fields = {"tool_mode": "gateway", "server_tools": ["calculate"], "default_model": "demo"}
     made = gateway.new_client(**fields)
     person.go(f"playground?client={made['client']['id']}")

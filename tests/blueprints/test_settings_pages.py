@@ -85,7 +85,7 @@ def test_it_is_told_what_is_in_force_and_from_where(gateway: Running) -> None:
 
 def test_what_administrators_have_set_holds_over_the_file(gateway: Running, person: Person) -> None:
     assert told(gateway)["tools.enabled"]["source"]["kind"] == "default"
-    gateway.admin("PUT", "/tools", {"enabled": ["uuid"]})
+    gateway.tools_on("uuid")
     one = told(gateway)["tools.enabled"]
     assert (one["value"], one["source"]["kind"]) == (["uuid"], "admin")
     assert (one["default"], one["needs_restart"]) == ([], False)

@@ -143,7 +143,9 @@ def test_what_another_admin_switches_is_seen_without_a_reload(
     expect(row).to_contain_text("by get_*", timeout=PATIENCE * 1000)
     person.page.get_by_role("button", name="Switch off: get_date").click()
     expect(person.page.get_by_text("get_* stood for several tools")).to_be_visible()
-    assert gateway.admin("GET", "/tools").json["enabled"] == ["get_time"]
+    gateway.wait_everywhere(
+        lambda: gateway.admin("GET", "/tools").json["enabled"] == ["get_time"], "the other tool"
+    )
     gateway.admin("PUT", "/tools", {"enabled": []})
 
 
@@ -230,7 +232,7 @@ def test_a_server_is_added_seen_connected_tried_and_removed(
 
 
 def test_runs_for_a_client_count(person: Person, gateway: Running) -> None:
-    gateway.admin("PUT", "/tools", {"enabled": ["calculate"]})
+    gateway.tools_on("calculate")
     made = gateway.new_client(tool_mode="gateway", server_tools=["calculate"])
     key, client_id = made["api_key"], made["client"]["id"]
     question = {
@@ -238,8 +240,7 @@ def test_runs_for_a_client_count(person: Person, gateway: Running) -> None:
         "messages": [{"role": "user", "content": "Use calculate for 6 * 7"}],
         "tool_choice": {"type": "function", "function": {"name": "calculate"}},
     }
-    # Within a second every worker knows that the tool is on.
-    gateway.wait_until(lambda: gateway.chat(key, question).status == 200, "a run")
+    assert gateway.chat(key, question).status == 200
     (row,) = gateway.rows(1, status=200, client_id=client_id)
     assert row["tool_rounds"]
     person.go("tools")

@@ -14,6 +14,7 @@ import pytest
 from tests import spoken
 from tests.doors.tool_clients import CONVERSATIONS, Conversation, Function, Heard, Result
 from tests.failure.caller import Caller, request
+from tests.failure.calls import only_one
 from tests.running import Running
 from tests.spoken import Call, Said
 from tests.told import told
@@ -287,8 +288,7 @@ def test_a_call_that_is_cancelled_while_a_tool_runs_stops_it(
             request(key, {"model": "gpt-4o-mini", "messages": [QUESTION], "stream": stream})
         )
         mcp.wait_until(lambda: mcp.output.count("slow begins") > begun)
-        calls = pair.admin("GET", "/requests/live").json["items"]
-        (call,) = [one for one in calls if one["client_name"] == name]
+        call = only_one(pair, name)
         assert (call["output_tokens"], call["attempts"]) == (4, 1)
         cancelled = pair.admin("POST", f"/requests/{call['request_id']}/cancel")
         assert cancelled.status == 200

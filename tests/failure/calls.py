@@ -58,3 +58,25 @@ def events_of(answer: Answered) -> list[Any]:
 def written(answer: Answer) -> bytes:
     """The body of an answer as upstream sends it."""
     return b"".join(answer.parts())
+
+
+def live(gateway: Running) -> list[dict[str, Any]]:
+    told = gateway.admin("GET", "/requests/live")
+    assert told.status == 200, told.body
+    assert told.json["complete"] is True
+    assert told.json["count"] == len(told.json["items"])
+    items: list[dict[str, Any]] = told.json["items"]
+    return items
+
+
+def only_one(gateway: Running, name: str) -> dict[str, Any]:
+    """The one call of this client, as soon as it is told of."""
+    found: list[dict[str, Any]] = []
+
+    def is_there() -> bool:
+        found[:] = [one for one in live(gateway) if one["client_name"] == name]
+        return bool(found)
+
+    gateway.wait_until(is_there, "a call under way")
+    (call,) = found
+    return call

@@ -15,7 +15,7 @@ from google import genai
 from google.genai import errors, types
 
 from tests.failure.caller import QUESTION, STREAMED, Caller, request
-from tests.failure.calls import client_of
+from tests.failure.calls import client_of, live, only_one
 from tests.redis_server import RedisServer
 from tests.running import Answered, Running
 from tests.upstream import Json, Received, Sse, Upstream, chunks, completion, failure
@@ -53,28 +53,6 @@ def name() -> str:
 @pytest.fixture
 def key(fleet: Running, upstream: Upstream, name: str) -> str:
     return client_of(fleet, upstream, name=name, **LIMITS)
-
-
-def live(gateway: Running) -> list[dict[str, Any]]:
-    told = gateway.admin("GET", "/requests/live")
-    assert told.status == 200, told.body
-    assert told.json["complete"] is True
-    assert told.json["count"] == len(told.json["items"])
-    items: list[dict[str, Any]] = told.json["items"]
-    return items
-
-
-def only_one(gateway: Running, name: str) -> dict[str, Any]:
-    """The one call of this client, as soon as it is told of."""
-    found: list[dict[str, Any]] = []
-
-    def is_there() -> bool:
-        found[:] = [one for one in live(gateway) if one["client_name"] == name]
-        return bool(found)
-
-    gateway.wait_until(is_there, "a call under way")
-    (call,) = found
-    return call
 
 
 def cancel(gateway: Running, request_id: str) -> Answered:
