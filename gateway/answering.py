@@ -15,7 +15,7 @@ from gateway.attempt import attempt
 from gateway.chat import ChatRequest, Learned
 from gateway.dialects.translation import count_answer
 from gateway.errors import BadRequest, ClientHungUp, GatewayError, UpstreamError
-from gateway.estimate import question_tokens, text_tokens
+from gateway.estimate import question_tokens
 from gateway.exchange import SILENCE, Exchange
 from gateway.fallback import fitting, named
 from gateway.limits import Call
@@ -67,8 +67,8 @@ def _answered(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
     memory = exchange.memory = Memory(gateway.states, client.id)
     if any(request.dialect not in target.provider.speaks for target in way.targets):
         memory.look_back(request)  # what it goes on with is input, too
-    call.read(request)
     rounds = exchange.rounds = rounds_of(client, request, gateway.toolbox, memory)
+    call.read(request, rounds.added if rounds is not None else 0)
     if rounds is None:
         yield from _from_targets(exchange, client, request, way)
         return
@@ -78,7 +78,7 @@ def _answered(exchange: Exchange, request: ChatRequest) -> Iterator[bytes]:
         _round_over(exchange, call, rounds)
         if rounds.has_to_run:
             yield from _tools_run(exchange, rounds)
-            call.grow(text_tokens(rounds.added))
+            call.grow(rounds.added)
         if not rounds.goes_on:
             break
     closing = rounds.closing(exchange.learned)
@@ -116,6 +116,8 @@ def _from_targets(
     """The first answer that a target gives, in their order."""
     targets, unfit = fitting(way.targets, request, exchange.gateway.prices)
     exchange.attempt_log += [{"skipped": reason} for reason in (*way.skipped, *unfit)]
+    if exchange.call is not None and (exchange.rounds is not None or len(targets) > 1):
+        exchange.call.stay()
     failure: GatewayError | None = None
     for target in targets:
         if target is not targets[-1] and not exchange.gateway.breaker.allows(target.place):
@@ -143,11 +145,11 @@ def _from_target(
     """One target's answer, after as many tries as it is worth."""
     settings = exchange.gateway.settings.upstream
     exchange.target = target
+    assert exchange.memory is not None
+    cap = _reserved(exchange, request, target)
     if request.kind == "count" and target.provider.speaks[0] == "openai":
         yield count_answer(request.dialect, question_tokens(request))
         return
-    assert exchange.memory is not None
-    cap = _reserved(exchange, request, target)
     question = question_for(client, request, target, cap, exchange.fetched, exchange.memory)
     exchange.dropped = question.dropped
     for tries in range(settings.max_retries + 1):

@@ -1,7 +1,9 @@
-"""How many tokens a question comes to, reckoned before anyone has counted them; it errs high.
+"""How many tokens a question comes to, reckoned where nobody has counted them.
 
-Text: a token for every three bytes of ASCII and for every two of other text, JSON's own signs
-included. Pictures, sound, films and documents are not read as text, but counted as below.
+Before it is asked it errs high: a token for every three bytes of ASCII and for every two of other
+text, JSON's own signs included. Once it was asked, and no count was reported, it is what is likely:
+a token for every four characters of all that the body says and names, and for each number.
+Pictures, sound, films and documents are not read as text, but counted as below.
 """
 
 import math
@@ -20,6 +22,8 @@ BYTES_PER_MINUTE = {"audio": 240_000, "wav": 1_900_000, "video": 3_750_000}
 UNSEEN = 10
 """Pages or minutes of what is named by an address or an id."""
 
+CHARS_PER_TOKEN = 4
+
 _ASCII = bytes(range(128))
 # Only a body with one of these can hold media.
 _MARKS = (
@@ -36,6 +40,10 @@ _MARKS = (
 _DATA = ("data", "file_data")
 _TYPES = ("media_type", "mime_type", "mimeType", "format")
 _REFERENCES = ("url", "file_id", "fileUri", "file_uri", "file_url", "image_url")
+# What tools are given and give back, and schemas, is JSON of any shape, and read as text.
+_FREE = ("args", "arguments", "response", "parameters", "input_schema", "schema", "json_schema")
+# No part of what a model reads.
+_ASIDE = ("model", "stream", "stream_options")
 _KINDS = {
     "image": "image",
     "image_url": "image",
@@ -76,6 +84,34 @@ def input_tokens(raw: bytes, body: Any) -> int:
     return max(0, text_tokens(raw) - data // 3) + tokens
 
 
+def likely_tokens(sent: bytes) -> int:
+    """The tokens of a question as it was sent, as many as are likely."""
+    found = orjson.loads(sent)
+    body = {name: value for name, value in found.items() if name not in _ASIDE}
+    data, tokens = 0, 0
+    for size, count in _media(body):
+        data += size
+        tokens += count
+    return math.ceil(max(0, _text_size(body) - data) / CHARS_PER_TOKEN) + tokens
+
+
+def _text_size(body: Any) -> int:
+    """Characters of all texts and names in a JSON value; a number is a token."""
+    size, waiting = 0, [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            size += len(value)
+        elif isinstance(value, dict):
+            size += sum(map(len, value))
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            size += CHARS_PER_TOKEN
+    return size
+
+
 def _is_plain(body: Any) -> bool:
     """Whether all its messages are mere text, as most are: seen at once, however long they are."""
     messages = body.get("messages") if isinstance(body, dict) else None
@@ -106,7 +142,15 @@ def _media(body: Any) -> Iterator[tuple[int, int]]:
             found = _piece(value, kind)
             if found is not None:
                 yield found
-            waiting += [(item, kind) for item in value.values() if isinstance(item, dict | list)]
+            waiting += [(item, kind) for name, item in value.items() if _may_hold(name, item)]
+
+
+def _may_hold(name: str, value: Any) -> bool:
+    """Whether there may be media in a member of a question."""
+    if isinstance(value, list):
+        return name not in _FREE
+    # Anthropic's calls have an input that is an object, Responses' conversation is a list.
+    return isinstance(value, dict) and name not in _FREE and name != "input"
 
 
 def _piece(part: dict[str, Any], kind: str) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
     admit     before the body is read: whether the client may ask at all
     read      once the question is known: what it may hold
+    stay      where it may ask more than once: its place among the calls under way, to its end
     reserve   for each target that is tried: what the call may use there, and the cap that follows
     settle    once, at the end: what it has used
 
@@ -12,7 +13,7 @@ a call that never comes so far is counted at its end.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, NamedTuple, NoReturn, Protocol
@@ -34,6 +35,7 @@ from gateway.store.counters import (
     Limit,
     Settled,
     State,
+    Taken,
     new_charge,
     new_settled,
 )
@@ -43,6 +45,7 @@ from gateway.store.shared import Shared
 LEAST_OUTPUT = 16
 """Fewer output tokens than these are not worth a call, unless it asks for no more."""
 _SMALL_BODY = 64 * 1024
+_UNTIL_KNOWN = 0.05
 _NANO = Decimal(10**9)
 _MOST_NANO = 2**53 - 1  # what Redis can count exactly; nine million dollars
 
@@ -213,6 +216,7 @@ class Call:
         "_ends",
         "_hold",
         "_input",
+        "_place",
         "_plan",
         "_price",
         "_shared",
@@ -229,6 +233,7 @@ class Call:
         self._states: tuple[State, ...] = ()
         self._ends: Sequence[Settled] = ()
         self._hold: Hold | None = None
+        self._place: Hold | None = None
         self._price: Price | None = None
         self._input = 0
         self._counted = False
@@ -246,19 +251,30 @@ class Call:
             return
         if not plan.holds:
             self._take(plan.counted)
+            self._counted = True
         elif size is None or size > _SMALL_BODY:
             # It is counted with its reservation; but a large body is read only if there is room.
             looked = self._shared.look(self._client.id, plan.requests)
             if looked.refused is not None:
                 self._refuse(looked.refused, looked.states)
 
-    def read(self, request: ChatRequest) -> None:
-        """Reckons the question's input. Raises BadRequest above `max_input_tokens`."""
+    def read(self, request: ChatRequest, added: int = 0) -> None:
+        """Reckons the question's input, and the tokens that the gateway has `added` to it.
+
+        Raises BadRequest above `max_input_tokens`, and for what could not be counted.
+        """
         most = self._client.max_input_tokens
         if most is None and not (self._plan.tokens or self._plan.money):
             return
-        prompt = self._client.system_prompt or ""
-        self._input = question_tokens(request) + text_tokens(prompt.encode())
+        if request.dialect == "responses" and request.body.get("background"):
+            raise BadRequest(
+                "What a response in the background will use cannot be counted, and this client "
+                "has limits on tokens or money",
+                param="background",
+                code="unsupported_parameter",
+            )
+        prompt = (self._client.system_prompt or "").encode()
+        self._input = question_tokens(request) + text_tokens(prompt) + added
         if most is not None and self._input > most and request.kind != "count":
             self.refused = True
             if self._counted:
@@ -272,6 +288,14 @@ class Call:
     def grow(self, tokens: int) -> None:
         """The next question is longer by so many tokens: it repeats what came of the last one."""
         self._input += tokens
+
+    def stay(self) -> None:
+        """Takes the call's place among those under way, for all that it will ask and wait for.
+
+        Raises RateLimited.
+        """
+        if self._plan.held and self._place is None:
+            self._place = self._take(self._plan.held).hold
 
     def reserve(
         self,
@@ -298,27 +322,22 @@ class Call:
             most = (asked or default_output, client.max_output_tokens, size)
             wanted = answers * min(one for one in most if one is not None)
         if charges:
-            units = self._take(charges, wanted, min(wanted, LEAST_OUTPUT * answers))
-        return units // answers if wanted else client.max_output_tokens
+            taken = self._take(charges, wanted, min(wanted, LEAST_OUTPUT * answers))
+            self._counted, self._hold = True, taken.hold
+        return taken.units // answers if wanted else client.max_output_tokens
 
     def settle(self, usage: Usage | None, cost: Decimal | None = None) -> None:
         """Books what was used, None for nothing, and gives the rest back; `cost`: if known."""
         hold, self._hold = self._hold, None
-        if hold is None:
-            return
-        used = self._used(usage, cost) if usage else {}
-        ends = []
-        for limit, held in hold.amounts:
-            spent = used.get(limit[0], 0)
-            if spent > held:
-                self.overrun = True
-            ends.append(new_settled((limit, held, spent)))
-        self._ends = ends
-        self._shared.settle(hold, ends)
+        if hold is not None:
+            self._ends = self._give_up(hold, self._used(usage, cost) if usage else {})
 
     def end(self, usage: Usage | None, cost: Decimal | None = None) -> None:
         """Settles for good, and counts a call that failed before it could reserve."""
         self.settle(usage, cost)
+        place, self._place = self._place, None
+        if place is not None:
+            self._ends = [*self._ends, *self._give_up(place, {})]
         plan = self._plan
         if plan.requests and not self._counted and not self.refused:
             self._counted = True
@@ -353,7 +372,9 @@ class Call:
 
     def _charges(self, request: ChatRequest) -> list[Charge]:
         plan, read, unit = self._plan, self._input, int(request.kind == "chat")
-        charges = list(plan.held if self._counted else plan.counted + plan.held)
+        charges = [] if self._counted else list(plan.counted)
+        if self._place is None:
+            charges += plan.held
         for limit in plan.tokens:
             name = limit[0]
             fixed = 0 if name == _OUTPUT.field else read
@@ -365,22 +386,42 @@ class Call:
             charges += [new_charge((limit, fixed, each, True)) for limit in plan.money]
         return charges
 
-    def _take(self, charges: Sequence[Charge], wanted: int = 0, least: int = 0) -> int:
-        """Takes the charges, and gives the units that were granted."""
+    def _take(self, charges: Sequence[Charge], wanted: int = 0, least: int = 0) -> Taken:
+        """Takes the charges. Raises RateLimited."""
         taken = self._shared.reserve(self._client.id, charges, wanted, least)
+        if taken.refused is not None and taken.refused.limit.window == GAUGE:
+            # A caller may have its answer before the other workers know that the call has ended.
+            time.sleep(_UNTIL_KNOWN)
+            taken = self._shared.reserve(self._client.id, charges, wanted, least)
         if taken.refused is not None:
             name = taken.refused.limit.name
             (need,) = (one.fixed + one.unit * least for one in charges if one.limit.name == name)
             self._refuse(taken.refused, taken.states, need)
-        self._counted, self.refused, self._hold = True, False, taken.hold
-        self._ends = ()
-        self._states += taken.states
-        self.headers |= _headers(taken.states)
-        return taken.units
+        self.refused = False
+        self._note(taken.states)
+        return taken
 
     def _refuse(self, refused: State, states: Sequence[State], need: int = 1) -> NoReturn:
         self.refused = True
-        raise _refusal(refused, need, {**self.headers, **_headers(states)})
+        self._note(states)
+        raise _refusal(refused, need, {**self.headers, **_headers([refused])})
+
+    def _note(self, states: Sequence[State]) -> None:
+        """Where the limits stand now; what was booked before is in it."""
+        self._ends = ()
+        self._states += tuple(states)
+        self.headers |= _headers(states)
+
+    def _give_up(self, hold: Hold, used: Mapping[str, int]) -> Sequence[Settled]:
+        """Books what was used of each limit, and gives back what was held."""
+        ends = []
+        for limit, held in hold.amounts:
+            spent = used.get(limit[0], 0)
+            if spent > held:
+                self.overrun = True
+            ends.append(new_settled((limit, held, spent)))
+        self._shared.settle(hold, ends)
+        return ends
 
     def _used(self, usage: Usage, cost: Decimal | None) -> dict[str, int]:
         """What counts against each limit."""
@@ -414,8 +455,13 @@ def _headers(states: Sequence[State]) -> dict[str, str]:
         limit, remaining, reset = _HEADERS[noun]
         headers[limit] = str(state.limit.size)
         headers[remaining] = str(rooms[noun][0])
-        headers[reset] = duration(state.resets_in)
+        headers[reset] = duration(max(state.resets_in, _wait(state)))
     return headers
+
+
+def _wait(state: State) -> float:
+    """Seconds until what was refused fits; 0 where that is not to be waited for."""
+    return 0.0 if state.frees_in == NEVER else state.frees_in
 
 
 _HEADS = {

@@ -10,17 +10,11 @@ import orjson
 from gateway.chat import ChatRequest, Learned, Usage
 from gateway.dialects.passage import Passage
 from gateway.errors import GatewayError
+from gateway.estimate import CHARS_PER_TOKEN, likely_tokens
 from gateway.prices import Price, Prices
-from gateway.providers.base import Target
+from gateway.providers.base import Question, Target
 from gateway.store.clients import Client
 
-CHARS_PER_TOKEN = 4
-# Where each dialect keeps what is said; nothing is said deeper than that.
-_TEXTS = (
-    *("messages", "contents", "content", "parts", "text", "input", "output", "arguments"),
-    *("system", "systemInstruction", "system_instruction", "instructions"),
-)
-_DEEPEST = 8
 NOTHING = Usage()
 FREE = Usage(0, 0)
 
@@ -43,6 +37,7 @@ class Call(Protocol):
     first_byte: float | None
     asked_at: float | None
     connect: float | None
+    sent: tuple[Target, Question] | None
     dropped: tuple[str, ...]
     limits: list[dict[str, Any]]
     flags: list[str]
@@ -75,12 +70,13 @@ def spent(call: Call, prices: Prices) -> Spent:
         return Spent()
     if call.request.kind == "count":  # no vendor charges for it
         return Spent(FREE, cost=Decimal())
-    usage, estimated = _usage(call.request, call.learned)
-    assert call.target is not None
+    assert call.target is not None and call.sent is not None
+    _, question = call.sent
+    usage, estimated = _usage(question, call.learned)
     price = prices.of(call.target.provider.id, call.target.model)
     if price is None:
         return Spent(usage, estimated)
-    price = price.at(call.request.tier)
+    price = price.at(question.request.tier)
     return Spent(usage, estimated, price.cost(usage), price)
 
 
@@ -126,16 +122,15 @@ def _output_so_far(call: UnderWay) -> tuple[int, bool]:
     return call.earlier_output + max(counted, written), written > counted
 
 
-def _usage(request: ChatRequest, learned: Learned) -> tuple[Usage, bool]:
+def _usage(question: Question, learned: Learned) -> tuple[Usage, bool]:
     """The counts, and whether they are estimated."""
     usage, written = learned.usage, math.ceil(learned.delivered / CHARS_PER_TOKEN)
     if usage is None:
-        size = text_size(request.body) + text_size(request.earlier)
-        return Usage(math.ceil(size / CHARS_PER_TOKEN), written), True
-    # Some vendors tell at a stream's beginning what it has come to so far.
-    if not learned.ended and written > (usage.output_tokens or 0):
-        return replace(usage, output_tokens=written), True
-    return usage, False
+        return Usage(likely_tokens(question.body), written), True
+    if not question.request.stream or learned.ended:
+        return usage, False
+    # It was cut; some vendors tell at a stream's beginning what it has come to so far.
+    return replace(usage, output_tokens=max(usage.output_tokens or 0, written)), True
 
 
 def row(call: Call, seconds: float, spent: Spent) -> list[Any]:
@@ -192,14 +187,3 @@ def _text(value: str | None, size: int) -> str | None:
 
 def _json(value: Any) -> str | None:
     return orjson.dumps(value).decode() if value else None
-
-
-def text_size(asked: Any, depth: int = 0) -> int:
-    """Characters of text in a question of any dialect; images and other data do not count."""
-    if isinstance(asked, str):
-        return len(asked)
-    if depth > _DEEPEST:
-        return 0
-    if isinstance(asked, dict):
-        return sum(text_size(asked[name], depth + 1) for name in _TEXTS if name in asked)
-    return sum(text_size(one, depth + 1) for one in asked) if isinstance(asked, list) else 0

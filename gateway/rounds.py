@@ -18,8 +18,13 @@ from gateway.conversation import (
     Chat,
     Counted,
     Event,
+    Image,
     Message,
+    Part,
+    Refusal,
     Text,
+    Thinking,
+    Tool,
     ToolCall,
     ToolChoice,
     ToolResult,
@@ -38,6 +43,7 @@ from gateway.dialects.translation import (
 )
 from gateway.dialects.turns import Turn, TurnWriter
 from gateway.errors import BadRequest
+from gateway.estimate import PER_IMAGE, text_tokens
 from gateway.memory import Memory
 from gateway.record import Spent
 from gateway.store.clients import Client
@@ -45,6 +51,8 @@ from gateway.tools.result import ToolRun
 from gateway.tools.toolbox import Toolbox
 
 _ARGUMENTS_SHOWN = 1_000
+_OVERHEAD = 30
+"""Tokens of what a dialect says around a call or a result: its id, its type."""
 
 
 def rounds_of(
@@ -84,7 +92,10 @@ class Rounds:
         self._request = request
         self._theirs = frozenset(tool.name for tool in chat.tools)
         own = [tool for tool in toolbox.definitions(names) if tool.name not in self._theirs]
-        chat.messages = _with_kept(chat.messages, memory)
+        messages = _with_kept(chat.messages, memory)
+        self.added = _tokens_of_tools(own) + _tokens(messages) - _tokens(chat.messages)
+        """Tokens that the next question has beyond the last one; the first beyond the client's."""
+        chat.messages = messages
         chat.tools = [*chat.tools, *own]
         self._chat = chat
         self._said: list[Message] = []
@@ -96,8 +107,6 @@ class Rounds:
         self.rounds: list[dict[str, Any]] = []
         self.runs: list[dict[str, Any]] = []
         self.tool_names: list[str] = []
-        self.added = b""
-        """What the last round adds to the next question."""
 
     @property
     def is_last(self) -> bool:
@@ -165,15 +174,15 @@ class Rounds:
         runs = self._toolbox.run_all([(call.name, call.arguments) for call in calls])
         self.rounds[-1]["tools_ms"] = round((time.monotonic() - began) * 1000, 3)
         results = [_result(call, run) for call, run in zip(calls, runs, strict=True)]
-        self.added = b"".join(run.text.encode(errors="replace") for run in runs)
-        self.added += b"".join(call.arguments.encode(errors="replace") for call in calls)
         self.runs += [self._told(call, run) for call, run in zip(calls, runs, strict=True)]
         message = self.turn.message
         self._said.append(message)
         if self.turn.given:
             self._keep(results)
-        else:
-            self._said.append(turns.joined(message, results, None))
+            return
+        told = turns.joined(message, results, None)
+        self._said.append(told)
+        self.added = _tokens([message, told])
 
     def closing(self, learned: Learned) -> bytes:
         """What ends the answer for the client; the whole of it, if it is no stream."""
@@ -230,6 +239,34 @@ class Rounds:
             "ms": round(run.seconds * 1000, 3),
             "error": run.text[:300] if run.is_error else None,
         }
+
+
+def _tokens_of_tools(tools: Iterable[Tool]) -> int:
+    said = [(tool.name, tool.description, tool.schema) for tool in tools]
+    return text_tokens(orjson.dumps(said)) if said else 0
+
+
+def _tokens(messages: Iterable[Message]) -> int:
+    """What messages come to as input; it errs high, like all that is reserved."""
+    return sum(_tokens_of(part) for message in messages for part in message.parts)
+
+
+def _tokens_of(part: Part) -> int:
+    match part:
+        case Image():
+            return PER_IMAGE
+        case ToolResult():
+            return sum(map(_tokens_of, part.parts)) + _OVERHEAD
+        case ToolCall():
+            return _tokens_of_text(part.name + part.arguments) + _OVERHEAD
+        case Text() | Thinking() | Refusal():
+            return _tokens_of_text(part.text)
+        case _:  # the client's own media, which stay as they are
+            return 0
+
+
+def _tokens_of_text(text: str) -> int:
+    return text_tokens(text.encode(errors="replace"))
 
 
 def _without_tools(chat: Chat, dialect: str) -> None:

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.estimate import PER_IMAGE, PER_MINUTE, PER_PAGE, UNSEEN, input_tokens, text_tokens
+from gateway.estimate import (
+    PER_IMAGE,
+    PER_MINUTE,
+    PER_PAGE,
+    UNSEEN,
+    input_tokens,
+    likely_tokens,
+    text_tokens,
+)
 
 DATA = base64.b64encode(os.urandom(60_000)).decode()
 IMAGE = f"data:image/png;base64,{DATA}"
@@ -99,3 +107,52 @@ def test_text_is_text_wherever_it_stands(part: Any) -> None:
 )
 def test_it_bears_any_question(body: Any) -> None:
     assert input_tokens(orjson.dumps({"base64": body}), {"base64": body}) >= 0
+
+
+SAID = "twelve chars"
+PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{'A' * 500}"}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "tokens"),
+    [
+        ({"messages": [{"role": "user", "content": SAID}]}, 9),
+        ({"messages": [{"role": "user", "content": [{"type": "text", "text": SAID}]}]}, 12),
+        ({"contents": [{"parts": [{"text": SAID}]}]}, 8),
+        ({"input": [SAID, SAID]}, 8),
+        ({"input": [[1, 2, 3]]}, 5),
+        ({"tools": [{"name": SAID, "strict": True, "max": None}]}, 8),
+    ],
+)
+def test_what_nobody_counted_is_all_that_was_said(sent: Any, tokens: int) -> None:
+    assert likely_tokens(orjson.dumps(sent)) == tokens
+
+
+def test_what_nobody_counted_holds_pictures_too() -> None:
+    content = [{"type": "text", "text": SAID}, PICTURE]
+    tokens = likely_tokens(orjson.dumps({"messages": [{"role": "user", "content": content}]}))
+    assert PER_IMAGE + 12 <= tokens < PER_IMAGE + 40
+
+
+@given(st.text(max_size=400))
+def test_what_is_likely_is_no_more_than_what_is_reserved(text: str) -> None:
+    body = {"messages": [{"role": "user", "content": text}]}
+    raw = orjson.dumps(body)
+    assert likely_tokens(raw) <= input_tokens(raw, body)
+
+
+FREE = {"data": DATA, "format": "csv", "url": "x"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"content": [{"type": "tool_use", "input": FREE}]}]},
+        {"contents": [{"parts": [{"functionResponse": {"response": FREE}}]}]},
+        {"contents": [{"parts": [{"functionCall": {"args": FREE}}]}]},
+        {"tools": [{"function": {"parameters": {"properties": FREE}}}], "base64": 1},
+        {"tools": [{"input_schema": {"default": FREE}}], "base64": 1},
+    ],
+)
+def test_json_of_any_shape_is_text(body: Any) -> None:
+    assert input_tokens(orjson.dumps(body), body) >= len(DATA) // 3

@@ -300,6 +300,36 @@ class TestAReservation:
         assert caught.value.headers["x-ratelimit-remaining-tokens"] == "10"
         assert caught.value.headers["retry-after"] == "1"
 
+    def test_that_is_refused_tells_of_the_limit_that_refused_it(self, shared: Shared) -> None:
+        one = client(quota_input_tokens_day=500, quota_output_tokens_day=300, rate_limit_day=9)
+        with pytest.raises(RateLimited) as caught:
+            begun(one, shared, question("x" * 3000))
+        headers = caught.value.headers
+        assert headers["x-ratelimit-limit-tokens"] == "500"
+        assert headers["x-ratelimit-remaining-tokens"] == "500"
+        assert headers["x-ratelimit-remaining-requests"] == "9"
+
+    def test_that_is_refused_says_once_when_it_frees(self, shared: Shared) -> None:
+        one = client(rate_limit_hour=1)
+        admit(one, shared)
+        with pytest.raises(RateLimited) as caught:
+            admit(one, shared)
+        headers = caught.value.headers
+        wait = int(headers["retry-after"])
+        assert headers["x-ratelimit-reset-requests"] in (duration(wait), duration(wait - 1))
+
+    def test_that_is_refused_has_its_limits_in_the_receipt(self, shared: Shared) -> None:
+        one = client(max_concurrent=1, rate_limit_day=5)
+        begun(one, shared)
+        call = Call(one, shared)
+        with pytest.raises(RateLimited):
+            call.reserve(question(), "openai", "m", Prices(), 4096)
+        call.end(None)
+        assert call.told() == [
+            {"limit": "rate_limit_day", "size": 5, "left": 4},
+            {"limit": "max_concurrent", "size": 1, "left": 0},
+        ]
+
     def test_of_too_many_calls_is_refused(self, shared: Shared) -> None:
         one = client(max_concurrent=1)
         call, _ = begun(one, shared)
@@ -340,6 +370,43 @@ class TestAReservation:
         assert used(one, shared)["quota_output_tokens_day"] == (300, 300)
         assert used(one, shared)["rate_limit_day"] == (1, 0)
         assert "x-ratelimit-limit-requests" in call.headers
+
+
+class TestAPlaceAmongTheCalls:
+    """A call that asks several times is one call all the while."""
+
+    def test_is_kept_between_reservations(self, shared: Shared) -> None:
+        one = client(max_concurrent=1, quota_output_tokens_day=1000)
+        call = Call(one, shared)
+        call.stay()
+        for _ in range(2):
+            call.stay()
+            call.reserve(question(max_tokens=300), "openai", "m", Prices(), 4096)
+            assert used(one, shared)["max_concurrent"] == (1, 1)
+            call.settle(Usage(1, 2))
+            assert used(one, shared)["max_concurrent"] == (1, 1)
+            with pytest.raises(RateLimited, match="1 calls at the same time"):
+                begun(one, shared)
+        call.end(None)
+        assert used(one, shared) == {
+            "max_concurrent": (0, 0),
+            "quota_output_tokens_day": (4, 0),
+        }
+        assert {"limit": "max_concurrent", "size": 1, "left": 1} in call.told()
+
+    def test_is_given_up_with_a_refusal(self, shared: Shared) -> None:
+        one = client(max_concurrent=1, quota_output_tokens_day=1, rate_limit_day=5)
+        call = Call(one, shared)
+        call.stay()
+        with pytest.raises(RateLimited, match="output tokens"):
+            call.reserve(question(max_tokens=30), "openai", "m", Prices(), 4096)
+        call.end(None)
+        assert set(used(one, shared).values()) == {(0, 0)}
+
+    def test_is_none_without_such_a_limit(self, shared: Shared) -> None:
+        call = Call(client(rate_limit_day=5), shared)
+        call.stay()
+        assert call.told() == []
 
 
 class TestASettlement:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from gateway.chat import Usage
 from gateway.conversation import Chat, Event, Written
 from gateway.errors import GatewayError
 
 
 class Reader(Protocol):
     """A vendor's stream, event by event. `ended`: its terminator was seen; `failure`: the error
-    object that came instead of more.
+    object that came instead of more; `usage`: what was counted so far, if the stream has told.
     """
 
     @property
@@ -17,6 +18,9 @@ class Reader(Protocol):
 
     @property
     def failure(self) -> Any: ...
+
+    @property
+    def usage(self) -> Usage | None: ...
 
     def feed(self, data: bytes, name: str | None = None) -> list[Event]: ...
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
+from gateway.chat import Usage
 from gateway.conversation import CallBegan, CallPiece, Event
 from gateway.dialects.base import Reader
 
@@ -47,6 +48,10 @@ class Filtered:
     @property
     def failure(self) -> Any:
         return self._reader.failure
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._reader.usage
 
     def feed(self, data: bytes, name: str | None = None) -> list[Event]:
         found: Iterable[Event] = self._reader.feed(data, name)

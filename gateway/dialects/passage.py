@@ -39,7 +39,7 @@ class Passage(Protocol):
     def finish(self) -> bytes: ...
 
     def measure(self) -> None:
-        """Brings `Learned.delivered` up to date, however the stream has ended."""
+        """Brings what is `Learned` of its size up to date, however the stream has ended."""
 
 
 def note(event: Event, learned: Learned) -> None:
@@ -79,6 +79,12 @@ def noted(found: Iterable[Event], learned: Learned) -> Iterator[Event]:
         yield event
 
 
+def _count_so_far(reader: Reader, learned: Learned) -> None:
+    """A stream that is cut has not told its last count; what it has told before holds."""
+    if not learned.ended and reader.usage is not None:
+        learned.usage = reader.usage
+
+
 class Overheard:
     """A stream that is relayed byte for byte, while a reader listens."""
 
@@ -101,7 +107,7 @@ class Overheard:
         return passed
 
     def measure(self) -> None:
-        """Done with each event."""
+        _count_so_far(self._reader, self._learned)
 
     def _listen(self, block: bytes) -> bytes:
         reader, passed = self._reader, 0
@@ -173,7 +179,7 @@ class Translated:
         return out + self._writer.end() if self._reader.ended else out
 
     def measure(self) -> None:
-        """Done with each event."""
+        _count_so_far(self._reader, self._learned)
 
     def _written(self, block: bytes) -> bytes:
         reader, write, learned = self._reader, self._writer.write, self._learned

@@ -109,6 +109,7 @@ class Told:
 
     ended = True
     failure = None
+    usage = None
 
     def __init__(self, events: list[Event]) -> None:
         self._events = events

@@ -305,6 +305,34 @@ def test_a_call_that_is_cancelled_while_a_tool_runs_stops_it(
     assert row["asked_ms"] < round_["ended_ms"] < row["total_ms"]
 
 
+@each_form
+def test_a_call_keeps_its_place_while_its_tools_run(
+    pair: Running, upstream: Upstream, mcp: Serving, stream: bool
+) -> None:
+    short = Call("call_s1", "mcp__slow", {"seconds": 1})
+    Model(upstream, "openai", Said("Wait. ", (short,)), Said("Done."))
+    key = new_key(pair, upstream, "openai", "*", max_concurrent=1)
+    begun = mcp.output.count("slow begins")
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(ask, pair, "openai", key, stream=stream)
+        mcp.wait_until(lambda: mcp.output.count("slow begins") > begun)
+        second = pair.chat(key, {"model": "gpt-4o-mini", "messages": [QUESTION]})
+        assert first.result().text.endswith("Done.")
+    assert (second.status, second.error["code"]) == (429, "concurrency_limit_exceeded")
+
+
+def test_the_gateways_own_tools_are_input(pair: Running, upstream: Upstream) -> None:
+    question = {"model": "gpt-4o-mini", "messages": [QUESTION]}
+    for server_tools, status in (("*",), 400), (("get_time",), 200):
+        Model(upstream, "openai", Said("Well."))
+        key = new_key(pair, upstream, "openai", *server_tools, max_input_tokens=300)
+        answer = pair.chat(key, question)
+        assert answer.status == status
+    key = new_key(pair, upstream, "openai", "*", quota_input_tokens_day=500)
+    refused = pair.chat(key, question)
+    assert (refused.status, refused.error["code"]) == (429, "quota_exceeded")
+
+
 # Two workers, and the Responses door
 
 

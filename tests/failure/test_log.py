@@ -123,7 +123,7 @@ class TestTheRowOfAnAnswer:
         )
         row = row_of(gateway, gateway.chat(key, asked))
         assert_holds(row, status=200, estimated=1, cached_tokens=None)
-        assert row["input_tokens"] == 2  # five characters
+        assert row["input_tokens"] == 7  # 28 characters
         assert row["output_tokens"] == 5  # nineteen
 
     @pytest.mark.parametrize("asked", [QUESTION, STREAMED], ids=["whole", "streamed"])
@@ -271,7 +271,7 @@ class TestTheRowOfAFailure:
         upstream.always(Sse(chunks(["12345678", "lost"])[:2], done=False))
         row = row_of(gateway, gateway.chat(key, STREAMED))
         assert_holds(row, status=502, error_code="upstream_truncated", streamed=1, attempts=1)
-        assert_holds(row, input_tokens=2, output_tokens=2, estimated=1, finish_reason=None)
+        assert_holds(row, input_tokens=7, output_tokens=2, estimated=1, finish_reason=None)
 
     def test_inside_a_stream_holds_its_words(
         self, gateway: Running, upstream: Upstream, key: str
@@ -293,7 +293,7 @@ class TestTheRowOfAFailure:
                 pass
         (row,) = gateway.rows(1, client_id=made["client"]["id"])
         assert_holds(row, status=499, error_code="client_hung_up", streamed=1, attempts=1)
-        assert_holds(row, input_tokens=2, output_tokens=2, estimated=1, finish_reason=None)
+        assert_holds(row, input_tokens=7, output_tokens=2, estimated=1, finish_reason=None)
 
     def test_of_a_usage_that_cannot_be_true_is_kept_without(
         self, gateway: Running, upstream: Upstream, key: str

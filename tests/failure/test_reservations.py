@@ -243,8 +243,8 @@ class TestWhateverTheEnding:
             (Json({"error": {"message": "no"}}, status=400), False, (0, 0)),
             (Json({"error": {"message": "no"}}, status=500), True, (0, 0)),
             (Json(b"no json"), False, (0, 0)),
-            (Sse(chunks(["1234 5678"]), close=2), True, (2, 3)),
-            (Sse(chunks(["1234 5678"])), True, (2, 3)),
+            (Sse(chunks(["1234 5678"]), close=2), True, (11, 3)),
+            (Sse(chunks(["1234 5678"])), True, (11, 3)),
         ],
         ids=["whole", "stream", "400", "500", "garbage", "cut", "no-usage"],
     )
@@ -322,6 +322,48 @@ class TestWhateverTheEnding:
             caller.send(request(one.key, body, path="/v1/messages/count_tokens"))
             assert caller.answer().status == 200
         assert one.settled() == {**dict.fromkeys(self.LIMITS, 0), "rate_limit_day": 1}
+
+
+def test_a_count_that_nobody_else_makes_waits_for_the_limits(
+    fleet: Fleet, upstream: Upstream
+) -> None:
+    one = fleet.new_client(upstream, rate_limit_day=2, max_concurrent=1)
+    sent = request(one.key, {**QUESTION, "max_tokens": 5}, path="/v1/messages/count_tokens")
+    answers = []
+    for _ in range(3):
+        with Caller(fleet.gateway) as caller:
+            caller.send(sent)
+            answers.append(caller.answer().status)
+    assert answers == [200, 200, 429]
+    assert one.settled() == {"rate_limit_day": 2, "max_concurrent": 0}
+
+
+def test_a_call_keeps_its_place_while_it_falls_back(fleet: Fleet, upstream: Upstream) -> None:
+    upstream.script("test-model", Json({"error": {"message": "no"}}, status=500))
+    upstream.script("second", Json(completion(), hang="before-head"))
+    one = fleet.new_client(upstream, max_concurrent=1, fallback_models=["second"])
+    with ThreadPoolExecutor(9) as threads:
+        first = threads.submit(one.ask)
+        upstream.wait(2)
+        assert one.standing()["max_concurrent"] == (1, 1)
+        others = [answer.status for answer in threads.map(lambda _: one.ask(), range(8))]
+        upstream.release()
+        assert (first.result().status, others) == (200, [429] * 8)
+    assert one.settled() == {"max_concurrent": 0}
+
+
+def test_a_response_in_the_background_cannot_be_counted(fleet: Fleet, upstream: Upstream) -> None:
+    queued = {"id": "resp_1", "object": "response", "status": "queued", "output": []}
+    upstream.always(Json(queued))
+    own = {"provider": "openai", "provider_api_key": "k"}
+    asked = {"model": "gpt-4o", "input": "Hello", "background": True}
+    for limits, status in (({"quota_output_tokens_day": 10**6}, 400), ({}, 200)):
+        key = fleet.gateway.client(**own, provider_base_url=upstream.base_url, **limits)
+        with Caller(fleet.gateway) as caller:
+            caller.send(request(key, asked, path="/v1/responses"))
+            answer = caller.answer()
+        assert answer.status == status
+        assert status == 200 or answer.json["error"]["param"] == "background"
 
 
 class TestACap:

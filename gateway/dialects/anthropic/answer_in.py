@@ -79,10 +79,15 @@ class StreamReader:
         reader = self._readers.get(kind) if isinstance(kind, str) else None
         return reader(found) if reader else []
 
+    @property
+    def usage(self) -> Usage | None:
+        """What goes in is told at the beginning, what comes out at the end."""
+        return next((told.usage for told in _counted(self._usage)), None)
+
     def finish(self) -> list[Event]:
         """The counts, as far as they are known."""
         usage, self._usage = self._usage, {}
-        return _counted(usage)
+        return list(_counted(usage))
 
     def _message_start(self, found: dict[str, Any]) -> list[Event]:
         message = _object(found.get("message"))
@@ -164,7 +169,7 @@ def _finished(found: dict[str, Any], calls: int) -> Finished:
     )
 
 
-def _counted(found: dict[str, Any]) -> list[Event]:
+def _counted(found: dict[str, Any]) -> list[Counted]:
     """Usage counts what was cached as input; Anthropic counts it apart."""
     read = _count_of(found, "cache_read_input_tokens")
     written = _count_of(found, "cache_creation_input_tokens")

@@ -63,6 +63,10 @@ class StreamReader:
     def ended(self) -> bool:
         return self._reader.ended
 
+    @property
+    def usage(self) -> Usage | None:
+        return self._reader.counted
+
     def feed(self, data: bytes, name: str | None = None) -> list[Event]:
         """The data of one event; a JSON array is taken for several."""
         if self.failure is not None or not data.strip() or data == b"[DONE]":
@@ -122,6 +126,11 @@ class _Reader:
         self._choices: dict[int, _Choice] = {}
         self._ids: set[str] = set()
         self._usage: dict[str, Any] | None = None
+
+    @property
+    def counted(self) -> Usage | None:
+        """The last count: each replaces the one before."""
+        return None if self._usage is None else usage_of(self._usage)
 
     def read(self, chunk: dict[str, Any]) -> list[Event]:
         events: list[Event] = []

@@ -8,7 +8,9 @@ from typing import Any
 
 import orjson
 
+from gateway.chat import Usage
 from gateway.conversation import Began, Event, TextPiece
+from gateway.dialects.openai import usage_of
 from gateway.dialects.openai_chat.choice_in import ChoiceReader
 from gateway.dialects.openai_chat.logprobs import read_logprobs
 from gateway.dialects.openai_chat.native import kept
@@ -63,6 +65,11 @@ class StreamReader:
         self._sources: list[dict[str, Any]] = []
         self._run: Run | None = None
         self._runs_to_try = MOST_RUNS
+
+    @property
+    def usage(self) -> Usage | None:
+        """Some vendors count with every chunk."""
+        return usage_of(self._usage)
 
     def feed(self, data: bytes, name: str | None = None) -> list[Event]:
         """The data of one event, and the event's name."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from gateway.chat import Usage
 from gateway.conversation import (
     Began,
     CallBegan,
@@ -47,6 +48,9 @@ class StreamReader:
     """`ended`: upstream said that the response is complete, or why it is not. `failure`: the error
     object that came instead; nothing is read after it.
     """
+
+    usage: Usage | None = None
+    """It is told with the end alone."""
 
     def __init__(self) -> None:
         self.ended = False
