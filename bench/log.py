@@ -23,7 +23,7 @@ from gateway.store.engine import open_engine
 from gateway.store.ledger import COLUMNS, Ledger
 from gateway.store.log_pages import Search, find_request, latest_requests
 from gateway.store.retention import MINUTES_KEPT
-from gateway.store.rollups import as_rows, roll_up, upsert
+from gateway.store.rollups import Models, as_rows, roll_up, upsert
 from gateway.store.stats import statistics, usage_of
 
 END = datetime(2026, 6, 15, 12, 30, tzinfo=UTC)
@@ -77,7 +77,7 @@ def fill(engine: Engine, rows: int) -> None:
     statement, sample = upsert(engine), list(made_up(min(rows, 1_000_000)))
     for start in range(0, len(sample), 50_000):
         with engine.begin() as connection:
-            added = roll_up(sample[start : start + 50_000])
+            added = roll_up(sample[start : start + 50_000], Models())
             kept = {key: values for key, values in added.items() if is_kept(*key[:3])}
             connection.exec_driver_sql(statement, list(as_rows(kept)))
 

@@ -47,7 +47,6 @@ LEAST_OUTPUT = 16
 _SMALL_BODY = 64 * 1024
 _UNTIL_KNOWN = 0.05
 _NANO = Decimal(10**9)
-_MOST_NANO = 2**53 - 1  # what Redis can count exactly; nine million dollars
 
 
 class Price(Protocol):
@@ -204,7 +203,7 @@ def _limits(client: Client | ClientRow, *kinds: _Kind) -> tuple[Limit, ...]:
 
 
 def _size(value: int | Decimal) -> int:
-    return value if isinstance(value, int) else min(int(value * _NANO), _MOST_NANO)
+    return value if isinstance(value, int) else int(value * _NANO)
 
 
 class Call:
@@ -368,7 +367,8 @@ class Call:
                 param="model",
                 code="unpriced_model",
             )
-        return price and price.at(request.tier)
+        # A vendor may not know the tier, or have no room in it: the dearer price is reserved.
+        return price and max(price, price.at(request.tier), key=lambda one: one.highest())
 
     def _charges(self, request: ChatRequest) -> list[Charge]:
         plan, read, unit = self._plan, self._input, int(request.kind == "chat")

@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from gateway.store.engine import writing
 from gateway.store.models import LOG_COLUMNS, RequestBody, RequestLog
-from gateway.store.rollups import as_rows, roll_up, upsert
+from gateway.store.rollups import Models, as_rows, roll_up, upsert
 from gateway.store.spool import Body, Entry
 
 Row = Sequence[Any]
@@ -25,6 +25,7 @@ class LogWriter:
         self._engine = engine
         self._insert = _insert(engine)
         self._upsert = upsert(engine)
+        self._models = Models()
 
     def write(self, batch: Sequence[Entry]) -> None:
         if not self._written(batch):
@@ -42,7 +43,8 @@ class LogWriter:
             if connection.exec_driver_sql(self._insert, rows).rowcount != len(rows):
                 connection.rollback()
                 return False
-            connection.exec_driver_sql(self._upsert, list(as_rows(roll_up(rows))))
+            rollups = as_rows(roll_up(rows, self._models))
+            connection.exec_driver_sql(self._upsert, list(rollups))
             if bodies:
                 connection.execute(insert(RequestBody), bodies)
             return True

@@ -3,6 +3,9 @@
 A row counts once in every scope (`all`, `client`, `provider`, `model` of a provider, and `each`
 triple of them) of every grain (minute, hour, day; `each` not by the minute). Errors are answers of
 status 400 and above. Latency is that of the others, the time to the first token that of streams.
+
+Callers choose the names of models. So that a bounded number of rollups tells of any time, each
+writer knows so many names, and counts what comes beyond as OTHER.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +24,8 @@ SCOPES = ("all", "client", "provider", "model", "each")
 KEY = tuple(column.name for column in ROLLUPS.primary_key)
 VALUES = (*COUNTS, *SUMS, *LATENCY, *FIRST_TOKEN)
 PICO = 10**12
+MOST_MODELS = 1_000
+OTHER = "other"
 
 Key = tuple[str, str, int, int, str, str]
 Values = list[int]
@@ -40,14 +45,34 @@ _COST_USD, _IS_ESTIMATED = _AT["cost_usd"], _AT["estimated"]
 _READ, _WRITTEN = _AT["input_tokens"], _AT["output_tokens"]
 
 
-def roll_up(rows: Iterable[Sequence[Any]]) -> dict[Key, Values]:
+class Models:
+    """The names of models that count by themselves: the first that come, half of the places being
+    for those that have answered.
+    """
+
+    def __init__(self, most: int = MOST_MODELS) -> None:
+        self._most = most
+        self._known: set[tuple[str, str]] = set()
+
+    def name(self, provider: str, model: str, status: int) -> str:
+        """What a row counts as."""
+        known, one = self._known, (provider, model)
+        if one in known or not model:
+            return model
+        if len(known) >= (self._most if status < 400 else self._most // 2):
+            return OTHER
+        known.add(one)
+        return model
+
+
+def roll_up(rows: Iterable[Sequence[Any]], models: Models) -> dict[Key, Values]:
     """What these rows of the log add to each rollup, in the order of the keys.
 
     The order is the same everywhere, so that two writers never wait for each other in a ring.
     """
     each: dict[Who, Values] = {}
     for row in rows:
-        who = _who(row)
+        who = _who(row, models)
         values = each.get(who)
         if values is None:
             values = each[who] = [0] * len(VALUES)
@@ -75,9 +100,10 @@ def _steps(row: Sequence[Any]) -> list[tuple[int, int]]:
     return steps
 
 
-def _who(row: Sequence[Any]) -> Who:
+def _who(row: Sequence[Any], models: Models) -> Who:
     client, provider, model = (row[column] for column in _WHO)
-    return row[_STARTED] // MINUTE_MS, client or 0, provider or "", model or ""
+    model = models.name(provider or "", model or "", row[_STATUS])
+    return row[_STARTED] // MINUTE_MS, client or 0, provider or "", model
 
 
 def _in_scopes(each: Mapping[Who, Values]) -> dict[tuple[Any, ...], Values]:

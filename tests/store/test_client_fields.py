@@ -68,7 +68,7 @@ NOT_A_MOMENT = "should be a date and time with its zone: 2030-01-31T12:00:00Z"
         ("budget_usd_day", True, "should be a number"),
         ("budget_usd_month", "ten", "should be a valid decimal"),
         ("budget_usd_month", "0.0000001", "should have no more than 6 decimal places"),
-        ("budget_usd_month", 1e300, "should be less than or equal to 1000000000"),
+        ("budget_usd_month", 1e300, "should be less than or equal to 9000000"),
         ("log_bodies", "some", "should be 'off', 'redacted' or 'full'"),
         ("log_bodies", None, "should be 'off', 'redacted' or 'full'"),
         ("expires_at", "2030-01-31", NOT_A_MOMENT),

@@ -14,7 +14,7 @@ from gateway.config import Settings
 from gateway.store.engine import open_engine
 from gateway.store.histogram import BINS, BOUNDS, bin_of, percentile
 from gateway.store.ledger import COLUMNS, Ledger
-from gateway.store.rollups import KEY, VALUES
+from gateway.store.rollups import KEY, MOST_MODELS, OTHER, VALUES
 from tests.store.log_rows import row
 
 LONG = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -133,6 +133,24 @@ def test_what_no_database_takes_is_in_no_rollup(engine: Engine, settings: Settin
     assert ledger.flush()
     assert stored_ids(engine) == ["r1", "r2"]
     assert stored(engine) == expected(engine)
+
+
+def test_invented_models_do_not_make_rollups_without_end(
+    engine: Engine, settings: Settings
+) -> None:
+    ledger = Ledger(engine, settings.logging)
+    for number in range(3 * MOST_MODELS):
+        status = 404 if number < 2 * MOST_MODELS else 200
+        named = {"provider": "openai", "model": f"m{number}"}
+        ledger.add(row(f"r{number}", status=status, client_id=1, **named))
+    assert ledger.flush()
+    found = stored(engine)
+    models = {key: values["requests"] for key, values in found.items() if key[:2] == ("h", "model")}
+    assert len(models) == MOST_MODELS + 1
+    assert sum(models.values()) == 3 * MOST_MODELS
+    assert [count for key, count in models.items() if key[-1] == OTHER] == [2 * MOST_MODELS]
+    each = [key for key in found if key[:2] == ("h", "each")]
+    assert len(each) == len(models)
 
 
 class TestPercentiles:
