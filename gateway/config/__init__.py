@@ -10,6 +10,7 @@ from gateway.config.reading import ConfigError, load
 from gateway.config.root import ROOT
 from gateway.config.sections import (
     ENVIRONMENT,
+    MOST_BUDGET,
     PROVIDER_IDS,
     Breaker,
     Defaults,
@@ -28,6 +29,7 @@ from gateway.config.sections import (
 
 __all__ = [
     "ENVIRONMENT",
+    "MOST_BUDGET",
     "PROVIDER_IDS",
     "ROOT",
     "Breaker",

@@ -57,7 +57,9 @@ ENVIRONMENT = {
 HttpUrl = Annotated[str | None, AfterValidator(checks.http_url)]
 Timeout = Annotated[float, Field(gt=0, le=3600)]
 Limit = Annotated[int | None, Field(ge=1, le=10**15)]
-Budget = Annotated[Decimal | None, Field(ge=0, le=10**9)]
+MOST_BUDGET = 9 * 10**6
+"""Dollars. A budget is counted in billionths, and no counter goes beyond 2**53."""
+Budget = Annotated[Decimal | None, Field(ge=0, le=MOST_BUDGET)]
 
 
 class Section(BaseModel):

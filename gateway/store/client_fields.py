@@ -22,7 +22,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from gateway.config import PROVIDER_IDS, Settings
+from gateway.config import MOST_BUDGET, PROVIDER_IDS, Settings
 from gateway.errors import InvalidFields
 
 READ_ONLY = ("id", "has_provider_api_key", "api_key_hint", "created_at", "updated_at")
@@ -116,11 +116,9 @@ Address = Annotated[str, Field(max_length=1000), AfterValidator(_web_address)]
 Aliases = Annotated[
     dict[Annotated[Word, AfterValidator(_model_alias)], Word], Field(max_length=1000)
 ]
-MOST_DOLLARS = 9 * 10**6
-"""A budget is counted in billionths, and no counter goes beyond 2**53."""
 Limit = Annotated[StrictInt, Field(ge=1, le=10**15)]
 Dollars = Annotated[
-    Decimal, BeforeValidator(_no_truth), Field(ge=0, le=MOST_DOLLARS, decimal_places=6)
+    Decimal, BeforeValidator(_no_truth), Field(ge=0, le=MOST_BUDGET, decimal_places=6)
 ]
 EmptyIsNull = BeforeValidator(_empty_is_null)
 
