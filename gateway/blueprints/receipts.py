@@ -13,7 +13,7 @@ from gateway import limits
 from gateway.blueprints import access
 from gateway.blueprints.replies import Reply, said
 from gateway.context import Gateway, current_gateway
-from gateway.errors import NotFound
+from gateway.errors import NotFound, Unavailable
 from gateway.store.clients import Client
 from gateway.store.log_pages import find_request
 from gateway.store.models import LOG_COLUMNS
@@ -24,6 +24,7 @@ bp = Blueprint("receipts", __name__)
 _REQUEST_ID = re.compile(r"req_[0-9a-f]{24}")
 # Another worker's row may be on its way to the log.
 _PATIENCE = (0.1, 0.15, 0.25)
+_ASK_AGAIN = "5"
 LISTS = ("attempt_log", "tool_names", "dropped_params", "limits", "flags")
 _JSON = (*LISTS, "price", "tool_rounds")
 NOT_TOLD = ("client_id", "client_name")
@@ -34,6 +35,11 @@ _SUMS = ("requests", "errors", "estimated", "unpriced")
 def receipt(request_id: str) -> Reply:
     client = access.known_client(current_gateway, request.environ)
     row = _found(current_gateway, request_id)
+    if row is None and current_gateway.ledger.failing:
+        raise Unavailable(
+            "The log cannot be written now, so that receipts may be missing; ask again later",
+            headers={"retry-after": _ASK_AGAIN},
+        )
     if row is None or row["client_id"] != client.id:
         raise NotFound(f"There is no call `{request_id[:40]}` of this client, or it has not ended")
     return said(_receipt(row))

@@ -489,12 +489,20 @@ class TestADatabaseThatIsLocked:
         ids += answered(gateway, made["api_key"], 20)
         gateway.wait_until(lambda: _degraded(gateway) != [], "the gateway to notice")
         assert "rows wait" in str(_degraded(gateway))
+        assert receipt(gateway, made["api_key"], ids[-1]).status == 200
+        elsewhere = receipt(gateway, made["api_key"], "req_" + 24 * "0")
+        assert (elsewhere.status, elsewhere.error["code"]) == (503, "gateway_unavailable")
         ids += answered(gateway, made["api_key"], 20)
         lock.execute("ROLLBACK")
         rows = gateway.rows(50, client_id=made["client"]["id"])
         assert sorted(row["request_id"] for row in rows) == sorted(ids)
         gateway.wait_until(lambda: _degraded(gateway) == [], "the gateway to recover")
         assert len(gateway.rows(client_id=made["client"]["id"])) == 50
+        assert receipt(gateway, made["api_key"], "req_" + 24 * "0").status == 404
+
+
+def receipt(gateway: Running, key: str, request_id: str) -> Answered:
+    return gateway.call("GET", f"/v1/requests/{request_id}", headers={"x-api-key": key})
 
 
 def _degraded(gateway: Running) -> list[str]:
