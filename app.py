@@ -102,7 +102,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     Raises ConfigError. Its greenlets are not running: `wsgi.py` starts them.
     """
     settings = settings or config.load()
-    configure_logging(settings.logging.level)
+    configure_logging(settings.logging.level, __name__)
     app = App(__name__, static_folder=None)
     vault = Vault(settings)
     app.session_interface = AdminSessions()

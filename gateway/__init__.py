@@ -14,7 +14,7 @@ The floors; a room imports only from the lines below its own (tests/test_floors.
     tools, in_flight
     dialects, upstream, fetcher, store, price_list, bodies
     conversation, estimate, hangup, live, telemetry
-    chat, sse, sniffing, send, errors, config, extensions, version
+    background, chat, sse, sniffing, send, errors, config, extensions, version
 
 Rooms of one line do not know each other, but for three: everybody may raise an error; `context`
 joins its own line to the rest; the catalogue asks the routes.

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.local import LocalProxy
 
+from gateway.background import keep_going
 from gateway.breaker import Breaker
 from gateway.config import Settings
 from gateway.fetcher import Fetcher
@@ -99,7 +100,7 @@ class Gateway:
             self._drop_idle,
             self.toolbox.watch,
         )
-        self._greenlets = [gevent.spawn(one) for one in work]
+        self._greenlets = [gevent.spawn(keep_going, one) for one in work]
 
     def spawn(self, work: Callable[[], None]) -> None:
         """Does some work in the background, which ends with the worker at the latest."""

@@ -244,11 +244,18 @@ class Fetcher:
                 connection.sock.settimeout(None)
                 if where.tls:
                     sock, name = connection.sock, where.host
-                    connection.sock = self._tls().wrap_socket(sock, server_hostname=name)
+                    # It is the connection's before the handshake, which may be given up.
+                    connection.sock = self._tls().wrap_socket(
+                        sock, server_hostname=name, do_handshake_on_connect=False
+                    )
+                    connection.sock.do_handshake()
                 return connection
             except OSError as error:
                 failure = error
                 connection.close()
+            except BaseException:  # it took too long, or nobody waits for it any more
+                connection.close()
+                raise
         raise failure or NotFetched(url, _NOT_PUBLIC)
 
     def _addresses(self, url: str, host: str) -> list[Address]:

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from time import time as clock
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -52,6 +53,8 @@ _LISTED_CLASS = {
     "web_searches": "web_searches_kcount",
 }
 _FORM = "2"  # of these files
+_UNFINISHED = "new-"
+_WRITING_SECONDS = 600
 _DATED = re.compile(r"-(20\d\d)(\d\d)(\d\d)(?=-|:|$)")
 
 Model = dict[str, Any]
@@ -154,17 +157,28 @@ def write(data_dir: Path) -> None:
     """Writes the list of the installed version, and takes away those of others."""
     parent = _folder(data_dir).parent
     parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=parent))
+    made = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=parent))
     try:
         for provider_id, models in _all_models():
             (made / f"{provider_id}.json").write_text(json.dumps(models, separators=(",", ":")))
+        os.replace(made, _folder(data_dir))
+    except OSError:
         if not is_written(data_dir):  # somebody else may have been faster
-            os.replace(made, _folder(data_dir))
+            raise
     finally:
         shutil.rmtree(made, ignore_errors=True)
     for other in parent.iterdir():
-        if other.name != _name():
+        if other.name != _name() and not _is_being_written(other):
             shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_being_written(folder: Path) -> bool:
+    """Another process may be about to write the list, too; one that has died leaves a folder."""
+    try:
+        age = clock() - folder.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return folder.name.startswith(_UNFINISHED) and age < _WRITING_SECONDS
 
 
 def _all_models() -> Iterator[tuple[str, list[Model]]]:

@@ -32,6 +32,7 @@ OTHER = "other"
 _IN_PROGRESS = "ai_gateway_requests_in_progress"
 _DEGRADED = "ai_gateway_counters_degraded"
 _BREAKER_OPEN = "ai_gateway_breaker_open"
+_PLAIN = logging.Formatter()
 
 
 def redacted(text: str) -> str:
@@ -44,6 +45,13 @@ def redacted(text: str) -> str:
 def redact_record(record: logging.LogRecord) -> bool:
     """A filter for others' handlers: strikes out secrets, and lets every record pass."""
     record.msg, record.args = redacted(record.getMessage()), None
+    if record.exc_info:
+        record.exc_text = _PLAIN.formatException(record.exc_info)
+        record.exc_info = None  # a handler would write what stands here anew
+    if record.exc_text:
+        record.exc_text = redacted(record.exc_text)
+    if record.stack_info:
+        record.stack_info = redacted(record.stack_info)
     return True
 
 
@@ -52,14 +60,15 @@ class RedactingFormatter(logging.Formatter):
         return redacted(super().format(record))
 
 
-def configure_logging(level: str) -> None:
-    """One handler to standard error for the whole process."""
+def configure_logging(level: str, app: str) -> None:
+    """One handler to standard error for the gateway, and for what Flask logs as `app`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger("gateway")
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    root.propagate = False
+    for name in ("gateway", app):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level.upper())
+        logger.propagate = False
 
 
 class Ended(NamedTuple):

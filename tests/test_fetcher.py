@@ -1,6 +1,8 @@
 """The guarded fetcher: which addresses it refuses, and what it bears from those that it asks."""
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -15,6 +17,7 @@ from gateway.config import Fetch
 from gateway.fetcher import Fetcher, NotFetched, destination, is_public
 from tests.failure.forwarder import Forwarder
 from tests.failure.test_tls import issued
+from tests.running import ROOT
 from tests.upstream import Json, Raw, Upstream, failure, redirect
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels" * 10
@@ -488,6 +491,33 @@ def test_a_host_proves_its_name_under_tls(
         else:
             assert reason(asking, url) == "its host shows a bad certificate"
             assert media.requests == []
+
+
+PATCHED = """
+from gevent import monkey
+monkey.patch_all()
+import socket
+from gateway.config import Fetch
+from gateway.fetcher import Fetcher, NotFetched
+
+mute = socket.create_server(("127.0.0.1", 0))
+port = mute.getsockname()[1]
+try:
+    asking = Fetcher(Fetch(allow=["127.0.0.1/32"], ports=[port], timeout=0.5))
+    asking.page(f"https://127.0.0.1:{port}/", 100)
+except NotFetched as error:
+    kept = error  # and what its traceback holds
+near, _ = mute.accept()
+near.settimeout(10)
+while near.recv(65536):  # the beginning of a handshake
+    pass
+print(kept.reason)
+"""
+
+
+def test_a_host_that_never_proves_its_name_is_hung_up_on() -> None:
+    ran = subprocess.run([sys.executable, "-c", PATCHED], cwd=ROOT, capture_output=True, text=True)
+    assert "0.5 s" in ran.stdout, ran.stderr
 
 
 class Tunnel:

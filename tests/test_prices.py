@@ -1,5 +1,7 @@
 """What a model costs: against the package's own arithmetic, the overrides, and their bounds."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -336,6 +338,23 @@ def test_the_list_is_written_once_for_each_version(tmp_path: Path) -> None:
     assert is_written(tmp_path) and not old.exists()
     write(tmp_path)
     assert [one.name for one in (tmp_path / "prices").iterdir()] == [f"{list_version()}-2"]
+
+
+def test_several_may_write_the_list_at_the_same_time(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        for written in [threads.submit(write, tmp_path) for _ in range(6)]:
+            written.result()
+    assert [one.name for one in (tmp_path / "prices").iterdir()] == [f"{list_version()}-2"]
+    assert find(tmp_path, "openai", "gpt-4o") is not None
+
+
+def test_what_nobody_writes_any_more_is_taken_away(tmp_path: Path) -> None:
+    left, new = tmp_path / "prices" / "new-left", tmp_path / "prices" / "new-0123"
+    left.mkdir(parents=True)
+    new.mkdir()
+    os.utime(left, (0, 0))
+    write(tmp_path)
+    assert new.exists() and not left.exists()
 
 
 def test_a_list_that_cannot_be_read_is_no_price(tmp_path: Path) -> None:

@@ -2,12 +2,22 @@
 
 import logging
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.telemetry import OTHER, Ended, Metrics, RedactingFormatter, redacted
+from app import create_app
+from gateway.config import load
+from gateway.telemetry import (
+    OTHER,
+    Ended,
+    Metrics,
+    RedactingFormatter,
+    redact_record,
+    redacted,
+)
 
 # What follows a client's prefix: 256 random bits.
 BITS = "pZ0QxN3v_Lr-8uTq1YwK5sJdGhB2nMcE7fAoXi4RkVt"
@@ -114,16 +124,39 @@ class TestTheLog:
         assert redacted(text) == text
 
     def test_has_no_secret_in_a_traceback(self) -> None:
-        try:
-            raise ValueError("no such key: sk-0123456789abcdef")
-        except ValueError:
-            found = sys.exc_info()
-        record = logging.LogRecord(
-            "gateway", logging.ERROR, "x.py", 1, "%s", ("gm_" + BITS,), found
-        )
-        shown = RedactingFormatter("%(message)s").format(record)
+        shown = RedactingFormatter("%(message)s").format(record_of_a_failure())
         assert BITS not in shown and "0123456789abcdef" not in shown
         assert "ValueError" in shown
+
+    def test_has_no_secret_in_a_traceback_that_others_write(self) -> None:
+        record = record_of_a_failure()
+        assert redact_record(record)
+        shown = logging.Formatter("%(message)s").format(record)
+        assert BITS not in shown and "0123456789abcdef" not in shown
+        assert "Traceback" in shown and "ValueError" in shown and "***" in shown
+
+    def test_has_no_secret_of_a_view_that_fails(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        app = create_app(load({"GATEWAY_DATA_DIR": str(tmp_path)}))
+
+        def fails() -> str:
+            raise ValueError(f"no such key: {BITS}")
+
+        app.add_url_rule("/fails", view_func=fails)
+        assert app.test_client().get("/fails").status_code == 500
+        app.extensions["gateway"].stop()
+        told = capfd.readouterr().err
+        assert "ValueError" in told and "/fails" in told
+        assert BITS not in told
+
+
+def record_of_a_failure() -> logging.LogRecord:
+    try:
+        raise ValueError("no such key: sk-0123456789abcdef")
+    except ValueError:
+        found = sys.exc_info()
+    return logging.LogRecord("gateway", logging.ERROR, "x.py", 1, "%s", ("gm_" + BITS,), found)
 
 
 def parts(text: str, size: int) -> set[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
+from gevent.event import AsyncResult
 
 from gateway.errors import UpstreamError, UpstreamUnreachable
 from gateway.providers.base import Credentials, Provider
@@ -32,17 +33,17 @@ class ModelLists:
         self._upstream = upstream
         self._seconds = seconds
         self._lists: dict[tuple[str, Credentials], tuple[float, list[Model]]] = {}
+        self._asked_for: dict[tuple[str, Credentials], AsyncResult[list[Model] | None]] = {}
 
     def of(self, provider: Provider, credentials: Credentials) -> list[Model]:
         """A vendor's models in OpenAI's shape. Raises UpstreamError."""
         until, models = self._lists.get((provider.id, credentials), (0.0, []))
         if until >= time.monotonic():
             return models
-        listed = self.now(provider, credentials)
-        if listed is None:
-            listed = [model(name, provider.id) for name in provider.models]
-            self._keep(provider, credentials, listed)
-        return listed
+        while (asked := self._asked_for.get((provider.id, credentials))) is not None:
+            if (told := asked.get()) is not None:
+                return told
+        return self._asked_once(provider, credentials)
 
     def now(self, provider: Provider, credentials: Credentials) -> list[Model] | None:
         """The same as the vendor tells it now; None where it has no list. Raises UpstreamError."""
@@ -54,6 +55,28 @@ class ModelLists:
                 self._keep(provider, credentials, models)
                 return models
         return None
+
+    def _asked_once(self, provider: Provider, credentials: Credentials) -> list[Model]:
+        """Who wants the same list meanwhile waits for this one: it may have many pages."""
+        asked = self._asked_for[provider.id, credentials] = AsyncResult()
+        try:
+            listed = self._listed(provider, credentials)
+            asked.set(listed)
+        except UpstreamError as error:
+            asked.set_exception(error)
+            raise
+        finally:
+            del self._asked_for[provider.id, credentials]
+            if not asked.ready():
+                asked.set(None)  # it was given up: who waits asks anew
+        return listed
+
+    def _listed(self, provider: Provider, credentials: Credentials) -> list[Model]:
+        listed = self.now(provider, credentials)
+        if listed is None:
+            listed = [model(name, provider.id) for name in provider.models]
+            self._keep(provider, credentials, listed)
+        return listed
 
     def _keep(self, provider: Provider, credentials: Credentials, models: list[Model]) -> None:
         self._lists.pop((provider.id, credentials), None)

@@ -98,7 +98,7 @@ class Ledger:
 
     @property
     def failing(self) -> bool:
-        """Whether the last batch could not be written."""
+        """Whether the last batch could not be written, or the spool not be read."""
         return self._failing
 
     def waiting_row(self, request_id: str) -> Row | None:
@@ -137,25 +137,18 @@ class Ledger:
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
     def flush(self) -> bool:
-        """Writes all rows that wait; False if the database would not take them."""
-        while (source := self._next_source()) is not None:
-            batch = source.take(self._batch_size())
-            try:
-                if batch:
-                    self._writer.write(batch)
-            except _BAD_ROW as error:
-                self._set_apart(source, batch, error)
-            except BaseException as error:
-                # Not only when the database is away: at its end, the greenlet is stopped anywhere.
-                source.give_back(batch)
-                if not isinstance(error, Exception):
-                    raise
-                self._note_failure(error)
-                return False
-        if self._failing:
+        """Writes all rows that wait; False if there are some that could not be written."""
+        try:
+            is_read = self._write_spooled()
+            while self._memory:
+                self._write_from(self._memory)
+        except Exception as error:
+            self._note_failure(error)
+            return False
+        if self._failing and is_read:
             _log.warning("The request log can be written again; %d rows were lost", self.lost)
-        self._failing = False
-        return True
+        self._failing = not is_read
+        return is_read
 
     def close(self) -> None:
         """At the end of the process: what the database does not take is left to the next start."""
@@ -169,10 +162,29 @@ class Ledger:
         if self._spool:
             self._spool.close()
 
-    def _next_source(self) -> Source | None:
-        """The spool holds what is older."""
-        spooled = self._spool.next() if self._spool else None
-        return spooled or self._memory or None
+    def _write_spooled(self) -> bool:
+        """Writes what is older than the rows in memory; these need not wait for a spool that
+        cannot be read.
+        """
+        try:
+            while self._spool and (file := self._spool.next()):
+                self._write_from(file)
+        except OSError as error:
+            self._note_failure(error)
+            return False
+        return True
+
+    def _write_from(self, source: Source) -> None:
+        batch = source.take(self._batch_size())
+        try:
+            if batch:
+                self._writer.write(batch)
+        except _BAD_ROW as error:
+            self._set_apart(source, batch, error)
+        except BaseException:
+            # Not only when the database is away: at its end, the greenlet is stopped anywhere.
+            source.give_back(batch)
+            raise
 
     def _batch_size(self) -> int:
         if self._alone:

@@ -73,17 +73,12 @@ class SpoolFile:
 
     def take(self, count: int) -> list[Entry]:
         """The next entries; `done` says that they are settled, `give_back` that they are not."""
-        self._reader.seek(self._at)
-        entries: list[Entry] = []
         self._before = self._at
-        while len(entries) < count and self._at < self.size:
-            line = self._reader.readline()
-            self._at += len(line)
-            if entry := self._entry(line):
-                entries.append(entry)
-            if not line:
-                self._at = self.size
-        return entries
+        try:
+            return self._read(count)
+        except OSError:
+            self._at = self._before
+            raise
 
     def give_back(self, entries: Sequence[Entry]) -> None:
         self._at = self._before
@@ -98,6 +93,18 @@ class SpoolFile:
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)
         self.close()
+
+    def _read(self, count: int) -> list[Entry]:
+        self._reader.seek(self._at)
+        entries: list[Entry] = []
+        while len(entries) < count and self._at < self.size:
+            line = self._reader.readline()
+            self._at += len(line)
+            if entry := self._entry(line):
+                entries.append(entry)
+            if not line:
+                self._at = self.size
+        return entries
 
     def _append(self, text: bytes) -> bool:
         try:
@@ -167,11 +174,11 @@ class Spool:
     def close(self) -> None:
         """The files stay, for the next start."""
         for file in self._files:
-            if file:
-                file.sync()
-                file.close()
-            else:
-                file.remove()
+            try:
+                file.sync() if file else file.remove()
+            except OSError as error:
+                _log.warning("The request log's spool cannot be left well: %s", error.strerror)
+            file.close()
         self._found, self._own = [], None
 
     @property

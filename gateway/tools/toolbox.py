@@ -7,6 +7,7 @@ which the model is told: nothing here raises for it.
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 import gevent
@@ -17,7 +18,7 @@ from gevent.pool import Pool
 from gateway import conversation
 from gateway.config import McpServer
 from gateway.config import Tools as Settings
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unavailable
 from gateway.fetcher import Fetcher, NotFetched
 from gateway.tools.function import FunctionTool, ToolFailed
 from gateway.tools.modules import Module, load
@@ -29,6 +30,7 @@ from gateway.upstream import Upstream
 _FIRST_LIST_SECONDS = 3.0
 _LOOKED_AFTER = 0.5
 _GOODBYE_SECONDS = 1.0
+_RETRIED_AFTER = 1.0  # a database that is away may take its time to say so
 _log = logging.getLogger(__name__)
 
 
@@ -67,6 +69,8 @@ class Toolbox:
         self._may_have_others = True
         self._renewing = BoundedSemaphore(1)
         self._enabled: tuple[str, ...] | None = None
+        self._may_be_switched = True
+        self._retry_at = 0.0
         self._own: dict[str, Tool] = {}
         built_in = [FunctionTool(function, fetcher) for function in TOOLS]
         for tool in (*built_in, *(tool for module in self.modules for tool in module.tools)):
@@ -84,20 +88,25 @@ class Toolbox:
         return found
 
     def enabled(self) -> tuple[str, ...]:
-        """The names that are on; one may end in `*`."""
+        """The names that are on; one may end in `*`. While the database is away, they are those
+        that were on; raises Unavailable if they were never known.
+        """
         if self._enabled is None:
-            stored = self._stored()
-            self._enabled = tuple(self.settings.enabled if stored is None else stored)
+            return self._asked_again()
+        if self._may_be_switched and time.monotonic() >= self._retry_at:
+            with suppress(Unavailable):
+                return self._asked_again()
         return self._enabled
 
     def forget(self) -> None:
         """The administrators may have switched some on or off."""
-        self._enabled = None
+        self._may_be_switched = True
         self._may_have_others = True
 
     def look_again(self) -> None:
         """Before somebody is shown what there is: their change may have met another worker."""
         self.forget()
+        self._retry_at = 0.0
         self.renew()
 
     def renew(self) -> None:
@@ -128,11 +137,12 @@ class Toolbox:
 
     def chosen(self, server_tools: Iterable[str]) -> list[str]:
         """The tools that a client has asked for in its settings, out of those that are on."""
-        wanted, enabled = tuple(server_tools), self.enabled()
+        wanted = tuple(server_tools)
+        enabled = self.enabled() if wanted else ()
         if not wanted or not enabled:
             return []
-        if self._may_have_others:
-            self.renew()
+        if self._may_have_others and time.monotonic() >= self._retry_at:
+            self._try_to_renew()
         for server in self.servers:
             server.wait(_FIRST_LIST_SECONDS)
         return [
@@ -178,7 +188,7 @@ class Toolbox:
         watches: dict[ToolServer, Any] = {}
         try:
             while True:
-                self._try_to_renew()
+                self._foresee()
                 for gone in watches.keys() - set(self.servers):
                     watches.pop(gone).kill(block=False)
                 for server in self.servers:
@@ -193,11 +203,29 @@ class Toolbox:
         gevent.joinall(jobs, timeout=_GOODBYE_SECONDS)
         gevent.killall(jobs, block=False)
 
+    def _asked_again(self) -> tuple[str, ...]:
+        self._may_be_switched = False  # unless somebody switches more of them meanwhile
+        try:
+            stored = self._stored()
+        except BaseException:
+            self._may_be_switched = True
+            self._retry_at = time.monotonic() + _RETRIED_AFTER
+            raise
+        self._enabled = tuple(self.settings.enabled if stored is None else stored)
+        return self._enabled
+
+    def _foresee(self) -> None:
+        """Knows what is on before a call needs it, should the database go away."""
+        self._try_to_renew()
+        with suppress(Unavailable):
+            self.enabled()
+
     def _try_to_renew(self) -> None:
         try:
             self.renew()
         except GatewayError:
-            pass  # the database is away: the servers that are known go on, the next turn will do
+            # The database is away: the servers that are known go on, the next turn will do.
+            self._retry_at = time.monotonic() + _RETRIED_AFTER
         except Exception:
             _log.exception("The MCP servers that were added cannot be read")
 

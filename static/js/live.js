@@ -86,7 +86,7 @@
       for (const [name, value] of Object.entries(parts)) put(name, value);
       show("polling");
     } catch {
-      show("failing");
+      if (polling !== undefined) show("failing");
     }
   }
 

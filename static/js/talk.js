@@ -85,7 +85,7 @@ export class Answer extends Turn {
     return this.texts.said?.data ?? "";
   }
 
-  // Whether something was said that can be gone on from.
+  // Whether nothing was said that can be gone on from.
   get isEmpty() {
     return !this.text && !this.calls.length;
   }

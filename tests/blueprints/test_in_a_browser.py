@@ -57,6 +57,27 @@ def test_without_a_websocket_it_polls(person: Person, gateway: Running) -> None:
     expect(person.figure("requests")).to_have_text(str(before + 1), timeout=PATIENCE * 1000)
 
 
+def test_a_poll_that_fails_late_is_not_told_over_a_live_connection(person: Person) -> None:
+    polls: list[Any] = []
+    held_back = "**/parts?*"
+
+    def pass_on(route: Any) -> None:
+        if polls:
+            route.connect_to_server()
+        else:
+            route.close(code=1011)
+
+    person.page.route_web_socket(re.compile("/admin/ws"), pass_on)
+    person.page.route(held_back, lambda route: polls.append(route))
+    person.go("dashboard")
+    person.is_live()
+    with person.page.expect_event("requestfinished", lambda one: "/parts?" in one.url):
+        polls[0].fulfill(status=200, content_type="application/json", body="not JSON")
+    person.page.evaluate("fetch('/health').then((answer) => answer.text())")
+    state = person.page.locator("[data-live-state]")
+    assert state.get_attribute("data-live-state") == "live"
+
+
 def test_signing_out_elsewhere_leads_to_the_sign_in(person: Person) -> None:
     person.go("dashboard")
     person.is_live()

@@ -186,6 +186,24 @@ def test_signing_out_ends_the_session(signed_in: Browser) -> None:
     assert signed_in.get(DASHBOARD).status_code == 302
 
 
+def test_a_stranger_who_signs_out_tells_no_worker(parts: Gateway, browser: Browser) -> None:
+    before = parts.shared.sequence()
+    answer = browser.client.post(LOGOUT, data={"csrf_token": browser.token(LOGIN)})
+    assert (answer.status_code, answer.location) == (302, LOGIN)
+    assert parts.shared.sequence() == before
+
+
+def test_a_session_is_ended_once(parts: Gateway, signed_in: Browser) -> None:
+    token, copied = signed_in.token(DASHBOARD), signed_in.cookie
+    before = parts.shared.sequence()
+    signed_in.sign_out()
+    ended = parts.shared.sequence()
+    assert ended != before
+    signed_in.client.set_cookie("gateway_session", copied or "")
+    assert signed_in.client.post(LOGOUT, data={"csrf_token": token}).status_code == 302
+    assert parts.shared.sequence() == ended
+
+
 def test_a_session_that_was_not_used_for_its_hours_is_over(app: Flask, signed_in: Browser) -> None:
     assert signed_in.get(DASHBOARD).status_code == 200
     app.permanent_session_lifetime = timedelta(seconds=-1)

@@ -1,10 +1,12 @@
 """GET /v1/models: the models a client may use, and never another client's."""
 
+from contextlib import ExitStack
 from typing import Any
 
 import openai
 import pytest
 
+from tests.failure.caller import Caller, request
 from tests.running import Answered, Running
 from tests.upstream import Answer, Html, Json, Upstream, failure, model_list, redirect
 
@@ -298,6 +300,27 @@ def test_a_vendor_that_is_not_there(gateway: Running) -> None:
         pass
     answer = _get(gateway, _client(gateway, gone), "/v1/models")
     assert (answer.status, answer.error["code"]) == (502, "upstream_unreachable")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [(Json(model_list(["gpt-x"])), 200), (failure(500, "no"), 502)]
+)
+def test_those_who_ask_meanwhile_wait_for_the_same_list(
+    gateway: Running, upstream: Upstream, answer: Answer, status: int
+) -> None:
+    upstream.always([answer.but(hang="before-head"), answer])
+    key = _client(gateway, upstream)
+    with ExitStack() as callers:
+        asked = [callers.enter_context(Caller(gateway)) for _ in range(6)]
+        for caller in asked:
+            caller.send(request(key, None, method="GET", path="/v1/models"))
+        upstream.wait(1)
+        # An answer that comes after theirs began: they have been read, and wait.
+        assert gateway.call("GET", "/health").status == 200
+        upstream.release()
+        answers = [caller.answer() for caller in asked]
+    assert [one.status for one in answers] == [status] * 6
+    assert len(upstream.requests) == 1
 
 
 def test_who_may_not_call_may_not_list(gateway: Running, upstream: Upstream) -> None:

@@ -457,7 +457,7 @@ class TestAnEnd:
         with gateway:
             key = gateway.client(model_aliases={"*": "demo"})
             old = answered(gateway, key, 100)
-            time.sleep(1.0)  # rows that are older must be there
+            gateway.rows(100)
             answered(gateway, key, 100)
             for pid in (gateway.process.pid, *gateway.worker_pids()):
                 os.kill(pid, signal.SIGKILL)

@@ -114,6 +114,39 @@ def test_an_end_leaves_the_rest_to_the_next_start(
     assert list(folder.iterdir()) == []
 
 
+def test_a_spool_that_cannot_be_used_keeps_no_newer_row_out(
+    engine: Engine, make: Make, away: Away, folder: Path
+) -> None:
+    ledger = make()
+    fill(ledger, range(100))
+    away.end()
+    (file,) = folder.iterdir()
+    file.unlink()
+    file.mkdir()  # what was read to its end cannot be taken out
+    assert not ledger.flush()
+    names = fill(ledger, range(100, 105))
+    assert not ledger.flush()
+    assert ledger.failing
+    assert ledger.waiting == 0 and set(names) <= set(stored_ids(engine))
+    file.rmdir()
+    assert ledger.flush()
+    assert not ledger.failing
+    assert stored_ids(engine) == sorted(f"r{number}" for number in range(105))
+
+
+def test_an_end_outlives_a_spool_that_cannot_be_taken_out(
+    make: Make, away: Away, folder: Path
+) -> None:
+    ledger = make()
+    fill(ledger, range(100))
+    away.end()
+    (file,) = folder.iterdir()
+    file.unlink()
+    file.mkdir()
+    ledger.close()
+    assert ledger.waiting == 0
+
+
 def test_a_file_that_is_read_twice_is_written_once(
     engine: Engine, make: Make, away: Away, folder: Path
 ) -> None:

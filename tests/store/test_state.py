@@ -112,10 +112,10 @@ class TestAStore:
         assert store.get(1, "call", ["a"]) == {}
 
     def test_what_is_read_lives_on(self, open_store: Open) -> None:
-        store = open_store(Bounds(1.5, 4, 1000))
+        store = open_store(Bounds(4, 4, 1000))
         store.put(1, "call", {"a": "1", "b": "2"})
         for _ in range(4):
-            time.sleep(0.6)
+            time.sleep(1.1)
             assert store.get(1, "call", ["a"]) == {"a": "1"}
         assert store.get(1, "call", ["b"]) == {}
 

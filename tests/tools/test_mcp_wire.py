@@ -14,6 +14,7 @@ from gateway.tools.mcp_headers import encoded, header_paths, parameter_headers
 from gateway.tools.mcp_wire import McpFailure
 from gateway.tools.remote import ToolServer, name_of
 from gateway.upstream import Upstream as WayOut
+from tests.running import PATIENCE
 from tests.upstream import Comment, Html, Json, Sse, Upstream, redirect
 
 ADD = {"name": "add", "description": "Adds.", "inputSchema": {"type": "object"}}
@@ -30,6 +31,13 @@ def error(code: int, message: str, status: int = 200, **data: Any) -> Callable[[
     return lambda received: Json(
         {"jsonrpc": "2.0", "id": received.json["id"], "error": told}, status=status
     )
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Lets the greenlets in the background work until it is so."""
+    with gevent.Timeout(PATIENCE):
+        while not condition():
+            gevent.sleep(0.01)
 
 
 def always(answer: Any) -> Callable[[Any], Any]:
@@ -296,9 +304,12 @@ def test_news_and_questions_before_the_answer(site: Upstream, client: Make, chop
     asking = client({**with_sessions(tools_call=answer), "answer": always(Json(b"", status=202))})
     assert called(asking) == "done"
     assert asking.changed
-    gevent.sleep(0.2)
-    answers = [one.json for one in site.requests if "method" not in one.json]
-    assert sorted(map(str, answers)) == sorted(
+
+    def answers() -> list[Any]:
+        return [one.json for one in site.requests if "method" not in one.json]
+
+    eventually(lambda: len(answers()) >= 2)
+    assert sorted(map(str, answers())) == sorted(
         map(
             str,
             [
@@ -355,10 +366,15 @@ def test_what_takes_too_long_is_given_up_and_cancelled(
     asking = client(with_sessions(tools_call=slow) if sessions else stateless(tools_call=slow))
     with pytest.raises(McpFailure, match="did not answer within 0.3 s"):
         asking.call("add", {}, 0.3)
-    gevent.sleep(0.2)
-    call = next(one for one in site.requests if one.json["method"] == "tools/call")
-    assert call.hung_up.wait(5)
-    cancelled = [one for one in site.requests if one.json["method"] == "notifications/cancelled"]
+
+    def sent(method: str) -> list[Any]:
+        return [one for one in site.requests if one.json["method"] == method]
+
+    eventually(lambda: bool(sent("tools/call")))
+    (call,) = sent("tools/call")
+    assert call.hung_up.wait(PATIENCE)
+    eventually(lambda: len(sent("notifications/cancelled")) >= sessions)
+    cancelled = sent("notifications/cancelled")
     assert [one.json["params"]["requestId"] for one in cancelled] == [call.json["id"]] * sessions
 
 

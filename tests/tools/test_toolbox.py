@@ -32,6 +32,27 @@ def toolbox(stored: list[str] | None = None, **fields: Any) -> Toolbox:
     return Toolbox(settings, Fetcher(Fetch()), upstream, lambda: stored)
 
 
+class Administrators:
+    """What they have switched on, unless the database is away."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = [*names]
+        self.away = False
+
+    def stored(self) -> list[str]:
+        if self.away:
+            raise Unavailable("The database is away.")
+        return self.names
+
+    def added(self) -> list[McpServer]:
+        self.stored()
+        return []
+
+    def toolbox(self) -> Toolbox:
+        upstream = Upstream(UpstreamSettings())
+        return Toolbox(Tools(), Fetcher(Fetch()), upstream, self.stored, self.added)
+
+
 # Which.
 
 
@@ -63,6 +84,39 @@ def test_a_client_has_those_of_its_own_that_are_on(
 def test_definitions_are_those_of_the_names_that_there_are() -> None:
     definitions = toolbox().definitions(["uuid", "nothing", "get_time"])
     assert [one.name for one in definitions] == ["uuid", "get_time"]
+
+
+def test_while_nobody_can_say_what_is_on_the_known_tools_stay() -> None:
+    administrators = Administrators("uuid")
+    box = administrators.toolbox()
+    assert box.chosen(["*"]) == ["uuid"]
+    administrators.away, administrators.names = True, ["get_time"]
+    box.forget()
+    assert box.chosen(["*"]) == ["uuid"]
+    administrators.away = False
+    box.look_again()
+    assert box.chosen(["*"]) == ["get_time"]
+
+
+def test_what_was_never_known_cannot_be_said() -> None:
+    administrators = Administrators("uuid")
+    administrators.away = True
+    box = administrators.toolbox()
+    assert box.chosen([]) == []
+    with pytest.raises(Unavailable):
+        box.chosen(["*"])
+    administrators.away = False
+    assert box.chosen(["*"]) == ["uuid"]
+
+
+def test_what_is_on_is_known_before_anybody_asks() -> None:
+    administrators = Administrators("uuid")
+    box = administrators.toolbox()
+    watch = gevent.spawn(box.watch)
+    gevent.sleep(0)
+    administrators.away = True
+    assert box.chosen(["*"]) == ["uuid"]
+    watch.kill()
 
 
 def test_what_is_switched_on_counts_once_it_is_forgotten() -> None:

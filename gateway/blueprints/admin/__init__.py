@@ -76,10 +76,12 @@ def sign_in(admin: Admin) -> None:
 
 def sign_out() -> None:
     """End this session, also for who has a copy of its cookie, and for pages that are open."""
-    if "id" in cookie:
-        current_gateway.shared.end_session(cookie["id"])
+    session = cookie.get("id")
     cookie.clear()
-    current_gateway.changed()
+    # A stranger's sign-out must not make all workers ask the database again.
+    if session is not None and not current_gateway.shared.has_ended(session):
+        current_gateway.shared.end_session(session)
+        current_gateway.changed()
 
 
 def check_write(admin: Admin) -> None:
