@@ -1,30 +1,38 @@
 // A page's charts: drawn from what came with the page, and again as it changes.
 {
   const root = document.getElementById("charts");
+  const DAY = 86_400;
   const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
   const compact = new Intl.NumberFormat("en", { notation: "compact" });
   const money = new Intl.NumberFormat("en", {
     style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumSignificantDigits: 4,
   });
+  const exactMoney = new Intl.NumberFormat("en", {
+    style: "currency", currency: "USD", currencyDisplay: "narrowSymbol", maximumFractionDigits: 8,
+  });
   const duration = (ms) =>
     ms < 1000 ? `${numbers.format(ms)} ms` : `${numbers.format(ms / 1000)} s`;
+  const COUNT = { short: compact.format, exact: numbers.format };
+  const MONEY = { short: money.format, exact: exactMoney.format };
+  const DURATION = { short: duration, exact: (ms) => `${numbers.format(ms)} ms` };
 
-  // Of each chart: its kind, how its values are written, and its lines as [words, column, colour].
+  // Of each chart: its kind, how its values are written at the axis and where one is pointed at,
+  // and its lines as [words, column, colour].
   const CHARTS = {
-    requests: ["bar", compact.format, [
+    requests: ["bar", COUNT, [
       ["answered", (s) => s.requests.map((all, i) => all - s.errors[i]), "--chart-1"],
       ["errors", "errors", "--chart-bad"],
     ]],
-    tokens: ["bar", compact.format, [
+    tokens: ["bar", COUNT, [
       ["in", "input_tokens", "--chart-1"],
       ["out", "output_tokens", "--chart-2"],
     ]],
-    cost: ["bar", money.format, [["cost", "cost_usd", "--chart-3"]]],
-    latency: ["line", duration, [
+    cost: ["bar", MONEY, [["cost", "cost_usd", "--chart-3"]]],
+    latency: ["line", DURATION, [
       ["median", "latency_p50", "--chart-1"],
       ["p95", "latency_p95", "--chart-2"],
     ]],
-    "first-token": ["line", duration, [
+    "first-token": ["line", DURATION, [
       ["median", "first_token_p50", "--chart-1"],
       ["p95", "first_token_p95", "--chart-2"],
     ]],
@@ -33,7 +41,7 @@
 
   // Days are days of UTC; shorter steps are told in the reader's zone.
   function clock(step, count) {
-    if (step >= 86_400) return { month: "short", day: "numeric", timeZone: "UTC" };
+    if (step >= DAY) return { month: "short", day: "numeric", timeZone: "UTC" };
     if (count > 24 && step >= 3_600) return { weekday: "short", hour: "2-digit", minute: "2-digit" };
     return { hour: "2-digit", minute: "2-digit" };
   }
@@ -58,9 +66,10 @@
     };
   }
 
-  function options(name) {
+  function options(name, series) {
     const [kind, write, lines] = CHARTS[name];
     const stacked = kind === "bar";
+    const days = series.step >= DAY;
     const ticks = { color: colour("--chart-text"), maxRotation: 0, autoSkipPadding: 16 };
     return {
       animation: false,
@@ -68,11 +77,16 @@
       maintainAspectRatio: false,
       interaction: { mode: "index", intersect: false },
       scales: {
-        x: { stacked, ticks, grid: { display: false } },
+        x: {
+          stacked,
+          ticks,
+          grid: { display: false },
+          title: { display: days, text: "Days of UTC", color: ticks.color },
+        },
         y: {
           stacked,
           beginAtZero: true,
-          ticks: { ...ticks, maxTicksLimit: 5, callback: (value) => write(value) },
+          ticks: { ...ticks, maxTicksLimit: 5, callback: (value) => write.short(value) },
           grid: { color: colour("--chart-grid") },
           border: { display: false },
         },
@@ -84,7 +98,10 @@
           labels: { color: colour("--chart-text"), boxWidth: 10, boxHeight: 10 },
         },
         tooltip: {
-          callbacks: { label: (item) => `${item.dataset.label}: ${write(item.parsed.y)}` },
+          callbacks: {
+            title: ([item]) => (days ? `${item.label}, UTC` : item.label),
+            label: (item) => `${item.dataset.label}: ${write.exact(item.parsed.y)}`,
+          },
         },
       },
     };
@@ -98,10 +115,11 @@
       if (chart) {
         chart.data.labels = data.labels;
         data.datasets.forEach((set, i) => Object.assign(chart.data.datasets[i], set));
-        chart.options = options(name);
+        chart.options = options(name, series);
         chart.update("none");
       } else {
-        charts.set(name, new Chart(canvas, { type: CHARTS[name][0], data, options: options(name) }));
+        const [type] = CHARTS[name];
+        charts.set(name, new Chart(canvas, { type, data, options: options(name, series) }));
       }
     }
   }

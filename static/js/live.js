@@ -1,5 +1,7 @@
 // Keeps the parts of a page up to date: over a WebSocket, or by asking again and again while there
-// is none. A part of text replaces what [data-part] of its name holds; others hear a "part" event.
+// is none. A part of text goes where [data-part] of its name stands; others hear a "part" event.
+import { renew } from "./renew.js";
+
 {
   const SIGNED_OUT = 4401;
   const SILENT_FOR = 35_000;
@@ -26,20 +28,10 @@
 
   function put(name, value) {
     const place = page.querySelector(`[data-part="${CSS.escape(name)}"]`);
-    if (place && typeof value === "string") replace(place, value);
+    if (place && typeof value === "string") renew(place, value);
     (place ?? page).dispatchEvent(
       new CustomEvent("part", { bubbles: true, detail: { name, value } }),
     );
-  }
-
-  const named = (element) => element.href ?? (element.value && `${element.name}=${element.value}`);
-
-  // Who stands on a link or button with the keyboard stays there, if it is still there.
-  function replace(place, html) {
-    const focused = place.contains(document.activeElement) && named(document.activeElement);
-    place.innerHTML = html;
-    if (!focused) return;
-    [...place.querySelectorAll("a, button")].find((one) => named(one) === focused)?.focus();
   }
 
   function expectNews() {

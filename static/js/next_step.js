@@ -14,6 +14,7 @@ export const NEXT = {
   upstream_quota_exceeded: ["The account at the provider is empty: fill it up there.", "request"],
   upstream_unreachable: ["Look at its base URL in its settings, and whether the provider is up.", "settings"],
   request_too_large: ["Clear the conversation, or take a smaller image.", null],
+  signed_out: ["Sign in in another tab, then send it again.", null],
   stopped: ["Send it again, if you like.", null],
   admin_role_required: ["Ask an admin for the role.", null],
 };

@@ -1,12 +1,14 @@
 // The playground: a conversation with a model, asked as one of the clients would ask.
 import { NEXT, PLACES } from "./next_step.js";
 import { Picture } from "./picture.js";
+import { tokenOfSession } from "./session.js";
 import { asCurl, asPython } from "./snippets.js";
 import { eventsOf } from "./sse.js";
 import { Answer, Question, element, follow } from "./talk.js";
 
 const RECEIPT_TRIES = 40;
 const RECEIPT_EVERY = 250;
+const SIGNED_OUT = { code: "signed_out", message: "You are signed out." };
 const EXAMPLE = [{
   type: "function",
   function: {
@@ -23,7 +25,7 @@ const EXAMPLE = [{
   },
 }];
 const root = document.getElementById("playground");
-const { playground: base, clients, requests, address, token } = root.dataset;
+const { playground: base, clients, requests, address } = root.dataset;
 const [client, model, system, temperature, mostTokens, tools, compose, message, talk, problem] = [
   "client", "model", "system", "temperature", "max_tokens", "tools", "compose", "message", "talk",
   "problem",
@@ -55,7 +57,7 @@ async function learn() {
   facts = {};
   try {
     const answer = await fetch(`${base}/clients/${number}`);
-    if (answer.redirected) return location.reload(); // to the sign-in
+    if (answer.redirected) throw new Error("you are signed out. Sign in in another tab, then load this page again.");
     const found = await answer.json();
     if (client.value !== number) return;
     if (!answer.ok) throw new Error(found.error.message);
@@ -194,14 +196,18 @@ async function ask() {
   preview();
 }
 
+// Raises what the page tells; whoever is signed out by now keeps what was typed.
 async function read(body, answer, call) {
+  const token = await tokenOfSession();
+  if (!token) throw SIGNED_OUT;
+  call.begun = performance.now();
   const reply = await fetch(`${base}/clients/${client.value}`, {
     method: "POST",
     headers: { "content-type": "application/json", "x-csrftoken": token },
     body,
     signal: running.signal,
   });
-  if (reply.redirected) return location.reload(); // to the sign-in
+  if (reply.redirected) throw SIGNED_OUT;
   call.requestId = reply.headers.get("x-request-id");
   if (!reply.ok) throw await refusal(reply);
   for await (const data of eventsOf(reply)) {
@@ -241,6 +247,7 @@ function finish(answer, call, stopped, failure) {
 async function receipt(requestId) {
   for (let tries = 0; requestId && tries < RECEIPT_TRIES; tries += 1) {
     const answer = await fetch(`${base}/requests/${requestId}`);
+    if (answer.redirected) return null;
     if (answer.status === 200) return answer.json();
     await new Promise((resolve) => setTimeout(resolve, RECEIPT_EVERY));
   }

@@ -1,4 +1,6 @@
 // The calls under way, with their age and a way to cancel them, and the newest of the list below.
+import { renew } from "./renew.js";
+
 const section = document.querySelector("[data-calls]");
 const page = section.closest("[data-live]");
 const template = section.querySelector("[data-call]");
@@ -122,32 +124,11 @@ function end(row) {
   label(row, "Ending …");
 }
 
-// Rows that are shown stay the same elements: who reads further down is not moved.
-function renew({ rows: html, following }) {
-  const place = page.querySelector("[data-newest]");
-  const fresh = document.createElement("template");
-  fresh.innerHTML = html;
-  const [from, into] = [fresh.content.querySelector("tbody"), place.querySelector("tbody")];
-  if (from && into) put(into, [...from.rows]);
-  else place.replaceChildren(fresh.content);
+function showNewest({ rows, following }) {
+  renew(page.querySelector("[data-newest]"), rows);
   const older = page.querySelector("a[rel=next]");
   older.hidden = following === null;
   if (following) older.setAttribute("href", following);
-}
-
-function put(into, wanted) {
-  const address = (row) => row.querySelector("a").getAttribute("href");
-  const shown = new Map([...into.rows].map((row) => [address(row), row]));
-  let next = into.firstElementChild;
-  for (const row of wanted.map((one) => shown.get(address(one)) ?? one)) {
-    if (row === next) next = row.nextElementSibling;
-    else into.insertBefore(row, next);
-  }
-  while (next) {
-    const last = next;
-    next = next.nextElementSibling;
-    last.remove();
-  }
 }
 
 show(JSON.parse(section.dataset.calls));
@@ -156,5 +137,5 @@ setInterval(() => {
 }, 1_000);
 document.addEventListener("part", ({ detail: { name, value } }) => {
   if (name === "calls") show(value);
-  if (name === "newest") renew(value);
+  if (name === "newest") showNewest(value);
 });

@@ -49,6 +49,20 @@ def test_the_page_tells_from_what_to_what(signed_in: Browser, book: ClientBook) 
     assert "<code>client.change</code>" in page and "<bdi>command</bdi>" in page
 
 
+def test_numbers_are_grouped_and_moments_are_in_the_readers_zone(
+    signed_in: Browser, book: ClientBook
+) -> None:
+    limits = {"quota_input_tokens_day": 2000000, "budget_usd_day": 1234567.5}
+    book.update(1, {**limits, "expires_at": "2031-09-14T18:30:00Z", "strict_params": True})
+    book.update(1, {"description": "2031-09-14T18:30:00Z"})
+    page = " ".join(signed_in.get(PAGE).text.split())
+    assert "2,000,000" in page and "1,234,567.5" in page
+    assert "2000000" not in page and "1234567" not in page
+    shown = '<time datetime="2031-09-14T18:30:00.000Z" data-zone>2031-09-14 18:30:00 UTC</time>'
+    assert page.count(shown) == 1
+    assert "<bdi>2031-09-14T18:30:00Z</bdi>" in page and "<bdi>true</bdi>" in page
+
+
 def test_an_older_page_is_linked(signed_in: Browser, book: ClientBook) -> None:
     for number in range(52):
         book.update(1, {"description": f"turn {number}"})

@@ -201,6 +201,18 @@ def test_time_after_the_last_failure_is_not_told_as_a_wait(
     )
 
 
+def test_who_answered_within_the_millisecond_of_a_failure_is_told(
+    signed_in: Browser, parts: Gateway
+) -> None:
+    failed = {"provider": "groq", "model": "bad", "status": 502, "code": "upstream_error"}
+    tries = [{**failed, "message": "The model\nis on fire", "after_ms": 684}]
+    times = {"asked_ms": 683.759, "connect_ms": None, "first_byte_ms": 690.0, "total_ms": 700.0}
+    log(parts, 1, attempts=2, attempt_log=tries, **times)
+    words = words_of(signed_in.get(f"{LIST}/req_1").text)
+    told = "684 ms groq/bad failed 502 upstream_error The model is on fire"
+    assert f"{told} 684 ms demo/model-1 was asked 690 ms The first" in words
+
+
 def test_tools_of_a_call_take_their_part(signed_in: Browser, parts: Gateway) -> None:
     told = dict.fromkeys(("finish_reason", "input_tokens", "output_tokens", "cost_usd"))
     rounds = [

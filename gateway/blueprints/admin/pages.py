@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
 
 from gateway.blueprints.admin import (
     READING,
@@ -18,6 +19,7 @@ from gateway.blueprints.admin import (
     dashboard,
     live,
     oidc,
+    outdated,
     playground,
     providers_pages,
     requests_pages,
@@ -73,6 +75,7 @@ def _check(admin: Admin) -> None:
 # Who may not come in hears that first.
 for part in (session.bp, set_up.bp, inside):
     part.before_request(csrf.protect)
+inside.register_error_handler(CSRFError, outdated.show_again)
 
 
 @inside.get("")

@@ -15,7 +15,7 @@ from flask import (
 from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
-from flask_wtf.csrf import CSRFError
+from flask_wtf.csrf import CSRFError, generate_csrf
 from gevent.lock import BoundedSemaphore
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
@@ -70,8 +70,16 @@ def login() -> ResponseReturnValue:
     return redirect(destination())
 
 
+@bp.get("/session")
+def standing() -> ResponseReturnValue:
+    """The token for forms of this session, or null: a page asks before it sends what was typed."""
+    return {"csrf_token": generate_csrf() if signed_in() else None}
+
+
 @bp.post("/logout")
 def logout() -> ResponseReturnValue:
+    if admin := signed_in():
+        audit.note(current_gateway.engine, admin.username, "admin.sign-out", admin.username)
     sign_out()
     return redirect(url_for("pages.session.login_page"))
 

@@ -34,7 +34,7 @@ def steps(row: Mapping[str, Any]) -> list[Step]:
     for step in (*_of_the_way(row), *_of_rounds(row)):
         at = at if step.at_ms is None else step.at_ms
         found.append((at, step))
-    ordered = [step for _, step in sorted(found, key=lambda one: one[0])]
+    ordered = [step for _, step in sorted(found, key=lambda one: round(one[0]))]
     end = row["error_message"] or row["finish_reason"] or ""
     return [*ordered, Step("end", row["total_ms"], f"The end, with status {row['status']}", end)]
 
@@ -47,8 +47,9 @@ def _of_the_way(row: Mapping[str, Any]) -> Iterator[Step]:
         else:
             target = f"{one['provider']}/{one['model']}"
             at = min(one["after_ms"], row["total_ms"])  # it is kept in whole milliseconds
-            yield Step("failed", at, f"{target} failed", f"{one['status']} {one['code']}")
-    if row["asked_ms"] is not None and row["asked_ms"] >= _failed_until(row):
+            why = f"{one['status']} {one['code']} {one.get('message') or ''}"
+            yield Step("failed", at, f"{target} failed", why.strip())
+    if _asked_after_all(row):
         made = row["connect_ms"]
         note = "" if made is None else f"a new connection took {made:,.1f} ms"
         yield Step("asked", row["asked_ms"], f"{row['provider']}/{row['model']} was asked", note)
@@ -98,7 +99,7 @@ def _ends(row: Mapping[str, Any], whole: float) -> Iterator[tuple[str, str, floa
     """Kind, words and end of each part; one that ends before the last did was not there."""
     asked, first, failed = row["asked_ms"], row["first_byte_ms"], _failed_until(row)
     yield "failed", "failed tries", failed
-    if first is None and failed and (asked is None or asked < failed):
+    if first is None and failed and not _asked_after_all(row):
         yield "gateway", "in the gateway", whole
     if asked is not None:
         yield "gateway", "in the gateway", asked
@@ -111,6 +112,11 @@ def _ends(row: Mapping[str, Any], whole: float) -> Iterator[tuple[str, str, floa
         yield "wait", wait, ended if first is None else min(first, ended)
         yield "answer", answer, ended
         yield "tools", "tools", ended + one.get("tools_ms", 0)
+
+
+def _asked_after_all(row: Mapping[str, Any]) -> bool:
+    """Whether the last question went up after the last failure, whose time is in whole ms."""
+    return row["asked_ms"] is not None and round(row["asked_ms"]) >= _failed_until(row)
 
 
 def _failed_until(row: Mapping[str, Any]) -> float:

@@ -1,10 +1,12 @@
 """How pages write numbers, money, durations and moments."""
 
+import re
 from datetime import UTC, datetime
 
 from flask import Blueprint
 
 UNKNOWN = "–"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 bp = Blueprint("words", __name__)
 
@@ -69,6 +71,17 @@ def percent(value: float | None) -> str:
 @bp.app_template_filter()
 def iso(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@bp.app_template_filter()
+def as_moment(value: object) -> datetime | None:
+    """What JSON has of a moment; None for all else."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        return None
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        return None
 
 
 @bp.app_template_filter()
