@@ -11,6 +11,8 @@ from gateway.store.client_fields import ClientFields
 
 KINDS = ("text", "secret", "prose", "lines", "pairs", "number", "money", "flag", "choice", "moment")
 SEALED, WITHOUT = "sealed_provider_api_key", "without_provider_api_key"
+LIKE = "like"
+"""Of a duplicate: the id of the client that it begins as."""
 
 
 @dataclass(frozen=True, slots=True)
