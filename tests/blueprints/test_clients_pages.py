@@ -325,6 +325,7 @@ def test_use_stands_beside_its_limit(signed_in: Browser, book: ClientBook) -> No
         assert "<span>1 of 2,000</span>" in page
         assert '<progress max="2000" value="1"' in page
         assert "of $1.50</span>" in page
+        assert "Calls without a known price count no dollars." in page
 
 
 @pytest.mark.parametrize("name", HOSTILE)
