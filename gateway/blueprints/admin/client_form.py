@@ -102,7 +102,11 @@ GROUPS = (
                 help="Kept encrypted, never shown.",
             ),
             FormField("provider_base_url", "Base URL", help=""),
-            FormField("provider_api_version", "API version", help="Azure OpenAI alone wants one."),
+            FormField(
+                "provider_api_version",
+                "API version",
+                help="Azure OpenAI alone wants one (YYYY-MM-DD), or none for its /openai/v1.",
+            ),
         ),
     ),
     Group(
