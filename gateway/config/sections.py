@@ -154,7 +154,11 @@ class Admin(Section):
     )
     session_hours: int = Field(default=12, ge=1, le=8760, description="hours that a sign-in lasts")
     sign_in_per_minute: int = Field(
-        default=10, ge=1, le=10_000, description="attempts to sign in, per address and minute"
+        default=10,
+        ge=1,
+        le=10_000,
+        description="failed sign-ins, per address and minute, before 429; "
+        "all workers count together",
     )
     test_timeout: Timeout = Field(
         default=30.0, description="seconds that each probe of a connection test may take"
@@ -235,7 +239,8 @@ class Access(Section):
         default=60,
         ge=1,
         le=1_000_000,
-        description="calls without a valid key, per address and minute, before 429",
+        description="calls without a valid key, per address and minute, before 429; "
+        "each worker counts alone",
     )
 
 

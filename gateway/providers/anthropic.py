@@ -107,6 +107,8 @@ def _rows(body: Any) -> list[dict[str, Any]]:
 ANTHROPIC = Anthropic(
     id="anthropic",
     title="Anthropic",
+    key_format="sk-ant-…",
+    model_hint="For example claude-sonnet-4-5.",
     speaks=("anthropic",),
     base_url="https://api.anthropic.com",
     key_header="x-api-key",

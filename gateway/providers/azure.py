@@ -44,6 +44,8 @@ class Azure(Provider):
 AZURE = Azure(
     id="azure-openai",
     title="Azure OpenAI",
+    address_format="https://<resource>.openai.azure.com",
+    model_hint="The name of a deployment of yours, whatever model it has.",
     cap_field="max_completion_tokens",
     model_quirks=CAP_OF_REASONING,
     accepts=Accepts(thoughts=None, custom_tools=True),

@@ -60,6 +60,7 @@ class Provider:
 
     `speaks`: its dialects; others are translated into the first. `base_url` None: there is no usual
     address. `key`: whether it wants one. `hint`: what to look at if nobody answers.
+    `key_format`, `address_format`: how they look; `model_hint`: a sentence on its models' names.
     `lacks`: what none of its models can do.
 
     `embed_path` None: it has no embeddings. `models_path` None: it has no list, `models` stands in
@@ -103,6 +104,9 @@ class Provider:
     worth_a_retry: frozenset[str] = frozenset()
     statuses: Mapping[int, int] = field(default_factory=dict)
     hint: str | None = None
+    key_format: str | None = None
+    address_format: str | None = None
+    model_hint: str | None = None
 
     def chat(self, upstream: Upstream, target: Target, question: Question) -> Answer:
         """Sends the question. Raises UpstreamError; the answer is still to be read."""

@@ -17,6 +17,7 @@ def _body(body: dict[str, Any]) -> dict[str, Any]:
 COHERE = Provider(
     id="cohere",
     title="Cohere",
+    model_hint="For example command-a-03-2025.",
     base_url="https://api.cohere.ai/compatibility/v1",
     # Its compatible surface documents no list.
     models_path=None,

@@ -121,6 +121,8 @@ def model_path(model: str) -> str:
 GEMINI = Gemini(
     id="gemini",
     title="Gemini",
+    key_format="AQ.… or AIza…",
+    model_hint="For example gemini-2.5-flash.",
     speaks=("gemini",),
     base_url="https://generativelanguage.googleapis.com",
     key_header="x-goog-api-key",

@@ -175,6 +175,7 @@ def _body(body: dict[str, Any]) -> dict[str, Any]:
 MISTRAL = Provider(
     id="mistral",
     title="Mistral",
+    model_hint="For example mistral-large-latest.",
     base_url="https://api.mistral.ai/v1",
     stream_usage="given",
     answers="lists",

@@ -110,6 +110,8 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="openai",
         title="OpenAI",
+        key_format="sk-…",
+        model_hint="For example gpt-5-mini.",
         speaks=("openai", "responses"),
         base_url="https://api.openai.com/v1",
         cap_field="max_completion_tokens",
@@ -131,6 +133,7 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="perplexity",
         title="Perplexity",
+        key_format="pplx-…",
         base_url="https://api.perplexity.ai",
         models_path=None,
         answers="unended",
@@ -151,6 +154,8 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="xai",
         title="xAI",
+        key_format="xai-…",
+        model_hint="For example grok-4.3.",
         base_url="https://api.x.ai/v1",
         accepts=changed(_OTHERS, seals=False),
         quirks=_XAI,
@@ -168,6 +173,8 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="openrouter",
         title="OpenRouter",
+        key_format="sk-or-…",
+        model_hint="For example anthropic/claude-sonnet-4.6: the vendor's name is a part of it.",
         speaks=("openai", "responses"),
         base_url="https://openrouter.ai/api/v1",
         file_urls=True,
@@ -178,6 +185,8 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="groq",
         title="Groq",
+        key_format="gsk_…",
+        model_hint="For example openai/gpt-oss-120b.",
         base_url="https://api.groq.com/openai/v1",
         stream_usage="given",
         worth_a_retry=frozenset({"tool_use_failed"}),
@@ -194,6 +203,7 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="deepseek",
         title="DeepSeek",
+        model_hint="For example deepseek-v4-flash.",
         base_url="https://api.deepseek.com",
         accepts=changed(_ONE_CAP_OTHERS, images=False, seals=False),
         lacks=frozenset({"images", "json_schema"}),
@@ -216,6 +226,7 @@ OPENAI_COMPATIBLE = (
     Provider(
         id="openai-compatible",
         title="OpenAI-compatible",
+        address_format="https://<host>/v1",
         key="optional",
         accepts=_OTHERS,
     ),

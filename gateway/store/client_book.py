@@ -16,7 +16,12 @@ from gateway.config import Settings
 from gateway.errors import InvalidFields, NotFound
 from gateway.store import audit
 from gateway.store.audit import differences
-from gateway.store.client_fields import ClientFields, changed_fields, new_fields
+from gateway.store.client_fields import (
+    ClientFields,
+    changed_fields,
+    fields_with_key_of,
+    new_fields,
+)
 from gateway.store.clients import digest
 from gateway.store.engine import database_answers
 from gateway.store.models import ClientKey, ClientRow, now
@@ -55,11 +60,21 @@ class ClientBook:
 
     def create(self, payload: Mapping[str, Any]) -> tuple[ClientRow, str]:
         """The new client and its key, which nobody can show again; raises InvalidFields."""
-        fields = new_fields(payload, self.settings)
-        with self._writing() as session:
-            row, key = add_client(session, self.vault, fields)
-            self._audit(session, "client.create", row, differences(_USUAL, _audited(row)))
-        return row, key
+        return self._create(new_fields(payload, self.settings))
+
+    def duplicate(self, client_id: int, payload: Mapping[str, Any]) -> tuple[ClientRow, str]:
+        """A new client that has the other's key at the provider, unless `payload` names one.
+
+        As long as it goes to the same place: else InvalidFields, and if the other is gone.
+        """
+        with self._reading() as session:
+            source = session.get(ClientRow, _possible(client_id))
+        if "provider_api_key" in payload or (source and source.sealed_api_key is None):
+            return self.create(payload)
+        if source is None:
+            raise InvalidFields({"provider_api_key": "is needed: the client that had it is gone"})
+        fields = fields_with_key_of(_stored(source), payload, self.settings)
+        return self._create(fields, source.sealed_api_key)
 
     def update(self, client_id: int, payload: Mapping[str, Any]) -> ClientRow:
         """Change the fields that are named; raises InvalidFields, NotFound."""
@@ -106,6 +121,13 @@ class ClientBook:
         with self._reading() as session:
             found = list(session.scalars(rows))
         return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    def _create(self, fields: ClientFields, sealed: str | None = None) -> tuple[ClientRow, str]:
+        with self._writing() as session:
+            row, key = add_client(session, self.vault, fields)
+            row.sealed_api_key = sealed or row.sealed_api_key
+            self._audit(session, "client.create", row, differences(_USUAL, _audited(row)))
+        return row, key
 
     def _audit(self, session: Session, action: str, row: ClientRow, changes: audit.Changes) -> None:
         if changes:

@@ -199,15 +199,25 @@ def changed_fields(
 ) -> dict[str, Any]:
     """The values of the fields that `payload` names, fit to go with the rest; or InvalidFields."""
     fields = _checked({**stored, **payload}, settings)
-    moved = [
-        name
-        for name in ("provider", "provider_base_url")
-        if getattr(fields, name) != stored[name] and has_key and "provider_api_key" not in payload
-    ]
-    if moved:
+    if has_key and "provider_api_key" not in payload:
+        _check_stays(fields, stored)
+    return {name: getattr(fields, name) for name in payload}
+
+
+def fields_with_key_of(
+    stored: Mapping[str, Any], payload: Mapping[str, Any], settings: Settings
+) -> ClientFields:
+    """The fields of a new client that takes its key from the stored one; or InvalidFields."""
+    fields = new_fields(payload, settings)
+    _check_stays(fields, stored)
+    return fields
+
+
+def _check_stays(fields: ClientFields, stored: Mapping[str, Any]) -> None:
+    places = ("provider", "provider_base_url")
+    if moved := [name for name in places if getattr(fields, name) != stored[name]]:
         why = f"is needed again when {' and '.join(moved)} changes: no key goes to another host"
         raise InvalidFields({"provider_api_key": why})
-    return {name: getattr(fields, name) for name in payload}
 
 
 def _checked(values: Mapping[str, Any], settings: Settings) -> ClientFields:
@@ -234,6 +244,8 @@ def _reasons(errors: Collection[ErrorDetails]) -> dict[str, str]:
 
 def _reason(error: ErrorDetails, place: list[int | str]) -> str:
     name = error["loc"][0]
+    if name == "model_aliases" and error["type"] == "string_too_short":
+        return _half_a_pair(place)
     if error["type"] == "extra_forbidden":
         return "cannot be set" if name in READ_ONLY else "is not a field of a client"
     if error["type"] == "missing":
@@ -244,6 +256,12 @@ def _reason(error: ErrorDetails, place: list[int | str]) -> str:
         error["msg"],
     )
     return f"{_ordinal(place[0])} {why}" if place else why
+
+
+def _half_a_pair(place: list[int | str]) -> str:
+    if place[-1] == "[key]":
+        return "should have a name before each target: alias = target"
+    return f"should say what {_ordinal(place[0])} stands for: alias = target"
 
 
 def _ordinal(place: int | str) -> str:

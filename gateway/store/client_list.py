@@ -38,7 +38,8 @@ class ClientSearch:
         with database_answers(), Session(engine, expire_on_commit=False) as session:
             total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
             page = max(1, min(self.page, -(-total // PAGE)))
-            found = list(session.scalars(rows.offset((page - 1) * PAGE).limit(PAGE)))
+            shown = rows.offset((page - 1) * PAGE).limit(PAGE)
+            found = list(session.scalars(shown)) if total else []
         return ClientPage(found, total, page)
 
     def _conditions(self) -> list[ColumnElement[bool]]:

@@ -16,6 +16,7 @@ from gateway.store import counters
 from gateway.store.counters import (
     DAY,
     DEAD_AFTER,
+    STRANGERS_KEPT,
     Charge,
     Hold,
     Limit,
@@ -59,7 +60,8 @@ _MARK = """
 INSERT INTO marks VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET value = value + 1
 """
 _PAST = """
-DELETE FROM sheets WHERE touched < ? AND owner NOT IN (SELECT owner FROM holds)
+DELETE FROM sheets WHERE (touched < ? OR owner < 0 AND touched < ?)
+AND owner NOT IN (SELECT owner FROM holds)
 """
 _NOTE = "REPLACE INTO notes VALUES (?, ?, ?, ?)"
 _NOTES = "SELECT name, text FROM notes WHERE topic = ? AND ends > ?"
@@ -229,11 +231,12 @@ class SqliteCounters:
             return dict(found.fetchall())
 
     def prune(self, now: float | None = None) -> int:
-        past = (int(time.time() if now is None else now) - _KEPT,)
+        moment = int(time.time() if now is None else now)
+        past = moment - _KEPT
 
         def work() -> int:
-            self._execute("DELETE FROM holders WHERE beat < ?", past)
-            return self._execute(_PAST, past).rowcount
+            self._execute("DELETE FROM holders WHERE beat < ?", (past,))
+            return self._execute(_PAST, (past, moment - STRANGERS_KEPT)).rowcount
 
         return self._atomically(work)
 

@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from typing import Any, cast
 
 import orjson
@@ -26,6 +26,7 @@ from gateway.store.counters import (
     DAY,
     DEAD_AFTER,
     MINUTE,
+    STRANGERS_KEPT,
     Charge,
     Hold,
     Limit,
@@ -214,7 +215,7 @@ class RedisCounters:
             "holder": str(self.holder),
             "number": str(number),
             "now": now,
-            "kept": _KEPT,
+            "kept": _kept(owner),
             "wanted": wanted,
             "least": least,
             "charges": [_charge(charge, now) for charge in charges],
@@ -240,7 +241,7 @@ class RedisCounters:
     ) -> None:
         now = time.time() if now is None else now
         told: dict[str, Any] = {
-            "kept": _KEPT,
+            "kept": _kept(owner),
             "remembered": _REMEMBERED,
             "ends": [
                 (end.limit.name, window_at(end.limit.window, now).number, end.held, end.used)
@@ -336,9 +337,13 @@ class RedisCounters:
 _HOLDERS = f"{_PREFIX}:holders"
 
 
-@cache
+@lru_cache(10_000)
 def _sheet(owner: int) -> str:
     return f"{_PREFIX}:sheet:{owner}"
+
+
+def _kept(owner: int) -> int:
+    return STRANGERS_KEPT if owner < 0 else _KEPT
 
 
 def _mark(name: str) -> str:

@@ -1,8 +1,8 @@
 """Counters that all workers share: what a call takes is taken together, or not at all.
 
-The rule here is kept by every backend. An owner (a client) has one sheet with all its counters. A
-counter has what was used in this window and in the one before, and, outside of windows, what is
-reserved:
+The rule here is kept by every backend. An owner (a client, or below 0 a stranger whom nobody will
+ask for after a day) has one sheet with all its counters. A counter has what was used in this window
+and in the one before, and, outside of windows, what is reserved:
 
     counted = used + ceil(previous × the part of the last window that still overlaps) + reserved
 
@@ -25,6 +25,7 @@ from typing import NamedTuple, Protocol
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 MONTH, GAUGE = -1, 0
+STRANGERS_KEPT = DAY
 BEAT_EVERY = 10.0
 DEAD_AFTER = 30.0
 NEVER = math.inf
@@ -340,6 +341,7 @@ class MemoryCounters:
         self.holder = new_holder()
         self._numbers = itertools.count(1)
         self._sheets: dict[int, Sheet] = {}
+        self._strangers: dict[int, float] = {}
         self._holds: dict[tuple[int, int], Hold] = {}
         self._beats: dict[int, float] = {}
         self._marks: dict[str, int] = {}
@@ -354,7 +356,7 @@ class MemoryCounters:
         now: float | None = None,
     ) -> Taken:
         now = time.time() if now is None else now
-        taken, amounts = take(self._sheets.setdefault(owner, {}), charges, wanted, least, now)
+        taken, amounts = take(self._sheet(owner, now), charges, wanted, least, now)
         if not amounts:
             return taken
         hold = Hold(owner, self.holder, next(self._numbers), amounts)
@@ -367,7 +369,7 @@ class MemoryCounters:
     ) -> None:
         known = hold and self._holds.pop((hold.holder, hold.number), None)
         now = time.time() if now is None else now
-        settle(self._sheets.setdefault(owner, {}), ends, now, held=known is not None)
+        settle(self._sheet(owner, now), ends, now, held=known is not None)
 
     def look(self, owner: int, limits: Sequence[Limit], now: float | None = None) -> Taken:
         return look(self._sheets.get(owner, {}), limits, time.time() if now is None else now)
@@ -406,7 +408,16 @@ class MemoryCounters:
         return {name: text for (about, name), (text, _) in self._notes.items() if about == topic}
 
     def prune(self, now: float | None = None) -> int:
-        return 0
+        since = (time.time() if now is None else now) - STRANGERS_KEPT
+        past = [owner for owner, touched in self._strangers.items() if touched < since]
+        for owner in past:
+            del self._strangers[owner], self._sheets[owner]
+        return len(past)
 
     def close(self) -> None:
         self._sheets.clear()
+
+    def _sheet(self, owner: int, now: float) -> Sheet:
+        if owner < 0:
+            self._strangers[owner] = now
+        return self._sheets.setdefault(owner, {})

@@ -78,7 +78,11 @@ class ClientRow(Base):
     """`store/client_fields.py` says what each field means and what it may hold."""
 
     __tablename__ = "clients"
-    __table_args__ = {"sqlite_autoincrement": True}  # an id is never given twice
+    __table_args__ = (
+        Index(None, "is_active", "expires_at"),
+        Index(None, "is_active", "name"),
+        {"sqlite_autoincrement": True},  # an id is never given twice
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)

@@ -189,6 +189,7 @@ class Shared:
 
     def prune(self) -> None:
         """Takes out counters of the past."""
+        self._local.prune()
         try:
             self._store.prune()
         except StoreAway as error:

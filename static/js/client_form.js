@@ -10,6 +10,16 @@ const tell = () => {
   form.elements.provider_base_url.placeholder = chosen.placeholder;
 };
 
+// A stored key stays where it is: as soon as the form leads elsewhere, it is asked for.
+const key = form.querySelector("[data-key-of]");
+const tellKey = () => {
+  const { keyOf, keyAt } = key.dataset;
+  const stays = provider.value === keyOf && form.elements.provider_base_url.value.trim() === keyAt;
+  key.querySelector("[data-key-stays]").hidden = !stays;
+  key.querySelector("[data-key-asked]").hidden = stays;
+};
+if (key) form.addEventListener("input", tellKey);
+
 let touched = false;
 form.addEventListener("input", () => (touched = true));
 form.addEventListener("submit", () => (touched = false));

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from gateway.blueprints.admin.api import bp
 from gateway.config import Settings, load
-from gateway.extensions import Base, limiter
+from gateway.extensions import Base
 from gateway.store.clients import ClientDirectory
 from gateway.store.engine import open_engine
 from gateway.store.vault import Vault
@@ -49,10 +49,8 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
 @pytest.fixture
 def api(parts: Parts) -> FlaskClient:
     app = Flask(__name__)
-    app.config.from_mapping(SECRET_KEY="x", RATELIMIT_STORAGE_URI="memory://")
+    app.config.from_mapping(SECRET_KEY="x")
     app.extensions["gateway"] = parts
-    limiter.init_app(app)
-    limiter.reset()
     app.register_blueprint(bp)
     return app.test_client()
 

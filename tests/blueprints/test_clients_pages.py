@@ -180,7 +180,75 @@ def test_a_duplicate_begins_with_all_but_name_and_keys(
     assert {k: v for k, v in describe(twin).items() if k not in own} == {
         k: v for k, v in describe(row).items() if k not in own
     }
-    assert twin.sealed_api_key is None
+    assert twin.sealed_api_key and book.vault.decrypt(twin.sealed_api_key) == "theirs"
+
+
+def test_a_duplicates_key_is_in_no_page(signed_in: Browser, book: ClientBook) -> None:
+    row = book.create({**FULL, "provider_api_key": "theirs"})[0]
+    page = signed_in.get(f"{NEW}?copy={row.id}").text
+    wrong = signed_in.client.post(NEW, data=form_of(page) | {"name": ""})
+    assert wrong.status_code == 422
+    for shown in (page, wrong.text):
+        assert "theirs" not in shown and (row.sealed_api_key or "") not in shown
+        assert "<span data-key-stays>" in shown and "<span data-key-asked hidden>" in shown
+    data = form_of(wrong.text) | {"name": "twin"}
+    assert signed_in.client.post(NEW, data=data).status_code == 302
+    assert book.find("twin").sealed_api_key
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [{"provider": "openai"}, {"provider_base_url": "https://elsewhere.example/v1"}],
+    ids=["provider", "base URL"],
+)
+def test_a_duplicate_that_goes_elsewhere_wants_a_key(
+    signed_in: Browser, book: ClientBook, moved: dict[str, str]
+) -> None:
+    row = book.create({"name": "x", "provider": "groq", "provider_api_key": "theirs"})[0]
+    data = form_of(signed_in.get(f"{NEW}?copy={row.id}").text) | {"name": "twin"} | moved
+    answer = signed_in.client.post(NEW, data=data)
+    assert answer.status_code == 422
+    assert f"is needed again when {next(iter(moved))} changes" in answer.text
+    assert "<span data-key-asked>" in answer.text and "<span data-key-stays hidden>" in answer.text
+    typed = form_of(answer.text) | {"provider_api_key": "mine"}
+    assert signed_in.client.post(NEW, data=typed).status_code == 302
+    assert book.vault.decrypt(book.find("twin").sealed_api_key or "") == "mine"
+    bare = data | {"name": "bare", "without_provider_api_key": "on"}
+    assert signed_in.client.post(NEW, data=bare).status_code == 302
+    assert book.find("bare").sealed_api_key is None
+
+
+def test_a_duplicate_of_what_is_gone_wants_a_key(signed_in: Browser, book: ClientBook) -> None:
+    row = book.create({"name": "x", "provider": "groq", "provider_api_key": "theirs"})[0]
+    data = form_of(signed_in.get(f"{NEW}?copy={row.id}").text) | {"name": "twin"}
+    book.delete(row.id)
+    answer = signed_in.client.post(NEW, data=data)
+    assert answer.status_code == 422 and "the client that had it is gone" in answer.text
+    again = form_of(answer.text) | {"provider_api_key": "mine"}
+    assert signed_in.client.post(NEW, data=again).status_code == 302
+
+
+def test_a_duplicate_of_a_client_without_a_key_has_none(
+    signed_in: Browser, book: ClientBook
+) -> None:
+    page = signed_in.get(f"{NEW}?copy=1").text
+    assert "data-key-of" not in page
+    data = form_of(page) | {"name": "twin", "provider": "groq"}
+    assert signed_in.client.post(NEW, data=data).status_code == 302
+    assert book.find("twin").sealed_api_key is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("foo", "should say what &#39;foo&#39; stands for: alias = target"),
+        ("foo =", "should say what &#39;foo&#39; stands for: alias = target"),
+        ("= bar", "should have a name before each target: alias = target"),
+    ],
+)
+def test_half_an_alias_is_told_what_it_lacks(signed_in: Browser, typed: str, told: str) -> None:
+    answer = send(signed_in, NEW, name="shop", model_aliases=typed)
+    assert answer.status_code == 422 and told in answer.text
 
 
 def test_a_key_is_rotated_with_a_grace(signed_in: Browser, book: ClientBook) -> None:
@@ -257,6 +325,7 @@ def test_use_stands_beside_its_limit(signed_in: Browser, book: ClientBook) -> No
         assert "<span>1 of 2,000</span>" in page
         assert '<progress max="2000" value="1"' in page
         assert "of $1.50</span>" in page
+        assert "Calls without a known price count no dollars." in page
 
 
 @pytest.mark.parametrize("name", HOSTILE)

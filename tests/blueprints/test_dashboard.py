@@ -132,6 +132,35 @@ def test_a_newcomer_is_told_what_to_do(signed_in: Browser, book: ClientBook) -> 
     assert "curl" not in page
 
 
+@pytest.mark.parametrize(
+    ("costs", "told", "note"),
+    [
+        ([], "$0.00", "all prices known"),
+        (["1.5", "0"], "$1.50", "all prices known"),
+        ([None, None], "unknown", "2 calls unpriced"),
+        (["1.23", None, None, None], "$1.23 +", "3 calls unpriced"),
+        (["0", None], "$0.00 +", "1 call unpriced"),
+    ],
+)
+def test_an_unknown_price_is_not_nothing(
+    signed_in: Browser, parts: Gateway, costs: list[str | None], told: str, note: str
+) -> None:
+    began = round(time.time() * 1000) - 1000
+    for number, cost in enumerate(costs):
+        values: dict[str, Any] = {"cost_usd": cost and Decimal(cost), "model": "one"}
+        entered(parts, number, started_at=began, **values)
+    failed = {"status": 503, "input_tokens": None, "output_tokens": None, "model": "one"}
+    entered(parts, 99, started_at=began, **failed)
+    assert parts.ledger.flush()
+    cell = f"{told} {note}" if "unpriced" in note else told
+    for path in (DASHBOARD, "/admin/clients/1"):
+        page = signed_in.get(path).text
+        assert f'<dd data-figure="cost">{told}</dd>' in page
+        assert f'<dd class="quiet">{note}</dd>' in page
+        for kind in ("model", "client", "provider") if path == DASHBOARD else ("model",):
+            assert [row[-1] for row in table(page, f"by-{kind}")] == [cell]
+
+
 @pytest.mark.parametrize("span", ["1h", "24h", "7d", "30d", "13h", ""])
 def test_a_time_can_be_chosen(signed_in: Browser, span: str) -> None:
     shown = span if span in ("1h", "7d", "30d") else "24h"
@@ -153,7 +182,7 @@ def test_figures_are_those_of_the_log(signed_in: Browser, parts: Gateway) -> Non
     page = signed_in.get(f"{DASHBOARD}?range=1h").text
     found = dict(re.findall(r'data-figure="([^"]+)">([^<]*)<', page))
     assert (found["requests"], found["errors"]) == ("3", "2")
-    assert (found["tokens"], found["cost"], found["clients"]) == ("1.21 M", "$1.50", "2")
+    assert (found["tokens"], found["cost"], found["clients"]) == ("1.21 M", "$1.50 +", "2")
     assert found["latency"] == "1.25 s" and found["in-flight"] == "0"
     assert [row[0] for row in table(page, "by-client")] == [
         *("no valid key", "deleted client 7", "deleted client 8")

@@ -1,5 +1,7 @@
 """Providers, by the API and as a person sees them: how each does, its models and prices."""
 
+import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from gateway.context import Gateway
 from gateway.store import admins
 from tests.blueprints.browser import Browser
 from tests.blueprints.person import Person
+from tests.blueprints.test_dashboard import entered
 from tests.blueprints.visitor import WITH_PASSWORD
 from tests.running import PATIENCE, Running
 from tests.upstream import Json, Upstream, completion, failure
@@ -100,6 +103,25 @@ def test_clients_requests_and_failures_count(gateway: Running, upstream: Upstrea
     assert (error["model"], error["status"]) == ("ill", 503)
     assert "come back later" in error["message"]
     assert gateway.admin("GET", f"/requests/{error['request_id']}").json["model"] == "ill"
+
+
+def test_a_caller_that_hangs_up_is_no_error_of_the_provider(
+    signed_in: Browser, parts: Gateway
+) -> None:
+    began = round(time.time() * 1000) - 1000
+    for number, status in enumerate((200, 499, 499, 499)):
+        values = {"started_at": began, "status": status, "provider": "groq"}
+        entered(parts, number, **values)
+    assert parts.ledger.flush()
+    listed = re.sub(r"\s+", " ", signed_in.get("/admin/providers").text)
+    assert re.search(r'data-label="Errors"[^>]*>0 % <span class="quiet">3 hung up</span>', listed)
+    page = signed_in.get("/admin/providers/groq").text
+    assert '<dd data-figure="errors">0 %</dd>' in page and "3 hung up or cancelled" in page
+    assert "grave" not in page
+    entered(parts, 9, started_at=began, status=502, provider="groq")
+    assert parts.ledger.flush()
+    page = signed_in.get("/admin/providers/groq").text
+    assert '<dd data-figure="errors">50 %</dd>' in page and "grave" in page
 
 
 def test_a_failure_that_a_fallback_hides_is_told_all_the_same(

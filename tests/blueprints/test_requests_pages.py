@@ -11,9 +11,11 @@ from flask import Flask
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from gateway.blueprints.admin.requests_pages import CLIENTS_OFFERED
 from gateway.context import Gateway
 from gateway.store import admins
-from gateway.store.client_book import ClientBook
+from gateway.store.client_book import ClientBook, add_client
+from gateway.store.client_fields import new_fields
 from gateway.store.models import RequestBody
 from tests.blueprints.browser import Browser
 from tests.blueprints.test_admins import OTHER
@@ -95,6 +97,35 @@ def test_a_long_log_comes_in_pages(signed_in: Browser, parts: Gateway) -> None:
         following = re.search(r'rel="next" href="([^"]+)"', page)
         path = following[1].replace("&amp;", "&") if following else ""
     assert found == [f"model-{number}" for number in range(119, 0, -2)]
+
+
+def offered(browser: Browser, query: str = "") -> list[str]:
+    page = browser.get(f"{LIST}?{query}").text
+    choice = re.search(r'<select[^>]*name="client_id".*?</select>', page, re.S)
+    assert choice
+    return re.findall(r"<option[^>]*>(.*?)</option>", choice[0])
+
+
+def test_every_client_can_be_chosen(signed_in: Browser, book: ClientBook) -> None:
+    for number in range(255):
+        book.create({"name": f"c{number:03}"})
+    assert offered(signed_in) == ["All", *(f"c{number:03}" for number in range(255)), "demo"]
+    assert offered(signed_in, "client_id=999")[-1] == "client 999"
+    assert "The first" not in signed_in.get(LIST).text
+
+
+def test_beyond_a_thousand_clients_it_says_so(signed_in: Browser, parts: Gateway) -> None:
+    fields = new_fields({"name": "-"}, parts.settings)
+    with Session(parts.engine) as session, session.begin():
+        for number in range(CLIENTS_OFFERED):
+            named = fields.model_copy(update={"name": f"c{number:04}"})
+            last, _ = add_client(session, parts.vault, named)
+        chosen = last.id
+        add_client(session, parts.vault, fields.model_copy(update={"name": "a"}))
+    names = offered(signed_in)
+    assert len(names) == 1 + CLIENTS_OFFERED and names[-1] == "c0998"
+    assert "The first 1,000 by name." in signed_in.get(LIST).text
+    assert offered(signed_in, f"client_id={chosen}")[-1] == "c0999"
 
 
 def test_an_empty_log_says_so(signed_in: Browser, parts: Gateway) -> None:

@@ -12,16 +12,24 @@ from sqlalchemy import event, text
 
 from gateway.context import Gateway
 from gateway.store.client_book import ClientBook
+from gateway.store.log_pages import LOOKED_AT
 from tests.blueprints.browser import Browser, installed, running
 from tests.store.log_rows import row
 
-CLIENTS, ROWS, MOST_QUERIES = 1000, 3000, 10
+CLIENTS, MOST_QUERIES = 1000, 10
+ROWS = 2 * LOOKED_AT + 100
+"""More than a page looks at, and more than a second one does."""
 PAGES = (
     "dashboard?range=1h",
     "dashboard?range=30d",
     "clients",
     "clients?page=20&sort=changed&order=desc",
     "clients?q=client+7&state=active",
+    "clients?state=active",
+    "clients?state=disabled",
+    "clients?state=disabled&sort=changed",
+    "clients?state=expired",
+    "clients?state=expired&sort=provider&order=desc",
     "clients/7",
     "clients/7?range=1h",
     "clients/7?range=30d",
@@ -92,7 +100,10 @@ def fill(app: Flask) -> None:
     book = ClientBook(parts.engine, parts.vault, parts.settings, lambda: None)
     limits = {"rate_limit_minute": 10, "budget_usd_day": 1, "quota_requests_day": 10}
     for number in range(CLIENTS):
-        book.create({"name": f"client {number}", **limits})
+        states: dict[str, Any] = {"is_active": number % 50 != 0}
+        if number % 70 == 0:
+            states["expires_at"] = "2020-01-01T00:00:00Z"
+        book.create({"name": f"client {number}", **limits, **states})
     now = int(time.time() * 1000)
     for number in range(ROWS):
         parts.ledger.add(

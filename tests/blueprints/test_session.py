@@ -1,6 +1,7 @@
 """Signing in to the admin pages, and out again."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import gevent
 import pytest
@@ -9,6 +10,7 @@ from flask import Flask
 from gateway.context import Gateway
 from gateway.store import admins
 from tests.blueprints.browser import DASHBOARD, HOME, LOGIN, LOGOUT, PASSWORD, Browser
+from tests.running import Running
 
 SCRIPT = "<script>alert('1')</script>"
 
@@ -127,8 +129,36 @@ def test_the_throttled_are_told_when_to_try_again(browser: Browser) -> None:
     for _ in range(11):
         answer = browser.sign_in("wrong")
     wait = int(answer.headers["Retry-After"])
-    assert 1 <= wait <= 60
+    assert 1 <= wait <= 120
     assert f"Try again in {wait} s" in answer.text
+
+
+def test_who_is_right_is_never_counted(browser: Browser) -> None:
+    def status(password: str) -> int:
+        where = {"REMOTE_ADDR": "192.0.2.3"}
+        answer = browser.sign_in(password, environ_overrides=where).status_code
+        browser.client.delete_cookie("gateway_session")
+        return answer
+
+    assert [status(PASSWORD) for _ in range(12)] == [302] * 12
+    assert [status("wrong") for _ in range(11)] == [401] * 10 + [429]
+
+
+def test_failures_are_counted_over_all_workers(tmp_path: Path) -> None:
+    wrong = {"Authorization": "Bearer wrong"}
+    with Running(tmp_path, workers=2) as gateway:
+        one, other = gateway.worker_pids()
+
+        def tried(asleep: int) -> list[int]:
+            with gateway.asleep(asleep):
+                answers = [
+                    gateway.call("GET", "/admin/api/clients", headers=wrong) for _ in range(6)
+                ]
+                assert gateway.admin("GET", "/clients").status == 200
+            return [answer.status for answer in answers]
+
+        assert tried(one) == [401] * 6
+        assert tried(other) == [401] * 4 + [429] * 2
 
 
 # Forms of other sites.

@@ -5,12 +5,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gateway.store.counter_redis import RedisCounters
 from gateway.store.counters import DAY, Charge, Limit, Settled, StoreAway
+from gateway.store.redis_client import TIMEOUT, connected
 from gateway.store.shared import Shared
 from tests.redis_server import RedisServer
 from tests.running import ROOT
@@ -42,6 +44,19 @@ def test_an_end_that_is_told_twice_counts_once(counters: RedisCounters) -> None:
     for _ in range(2):
         counters.settle(OWNER, hold, [Settled(LIMIT, 60, 25)])
     assert standing(counters) == (25, 0)
+
+
+@pytest.mark.parametrize(("owner", "kept"), [(-3, DAY), (OWNER, 63 * DAY)])
+def test_a_strangers_sheet_expires_after_a_day(
+    counters: RedisCounters, server: RedisServer, owner: int, kept: int
+) -> None:
+    with closing(connected(server.url, TIMEOUT)) as redis:
+        for change in (
+            lambda: counters.reserve(owner, [Charge(LIMIT, 1, held=False)]),
+            lambda: counters.settle(owner, None, [Settled(LIMIT, 0, -1)]),
+        ):
+            change()
+            assert kept - 60 < redis.ttl(f"ai-gateway:sheet:{owner}") <= kept
 
 
 def test_it_is_away_without_its_address_being_told(

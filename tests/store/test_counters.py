@@ -274,6 +274,23 @@ class TestAHold:
         assert counters.reserve(OWNER, [Charge(gauge, 1)], now=NOON).refused is None
 
 
+class TestAStranger:
+    """Whose number is below 0: a sheet is kept for each that ever came, if only for a day."""
+
+    def test_is_forgotten_after_a_day(self, counters: Counters) -> None:
+        one, month = limit(1), limit(1, MONTH)
+        for owner in (-3, -(1 << 56), OWNER):
+            assert take(counters, [one, month], NOON, owner).refused is None
+        assert counters.prune(NOON + DAY - 1) == 0
+        assert counters.look(-3, [month], NOON).states[0].used == 1
+        if isinstance(counters, RedisCounters):
+            return  # there they expire by themselves
+        assert counters.prune(NOON + DAY + 1) == 2
+        assert counters.look(-3, [month], NOON).states[0].used == 0
+        assert state(counters, month).used == 1
+        assert take(counters, [one, month], NOON, -3).refused is None
+
+
 class TestAWorkersEnd:
     def test_frees_its_holds_after_a_while(self, counters: Counters) -> None:
         one = limit(100, DAY)

@@ -9,7 +9,7 @@ from gateway.store.models import RequestLog
 from tests.store.conftest import on_sqlite
 
 
-def log(engine: Engine, *moments: int) -> None:
+def log(engine: Engine, *moments: int, **values: Any) -> None:
     rows = [
         {
             "request_id": f"req_{moment}",
@@ -20,6 +20,7 @@ def log(engine: Engine, *moments: int) -> None:
             "attempts": 1,
             "total_ms": 1.5,
             "estimated": False,
+            **values,
         }
         for moment in moments
     ]

@@ -1,5 +1,6 @@
 """The shared state as a worker uses it: in a store with others, and alone while that is away."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -70,6 +71,13 @@ def test_it_counts_by_itself_while_the_file_is_locked(
         assert [counted(shared) for _ in range(3)] == [True, True, False]
         assert shared.degraded is not None and "locked" in shared.degraded
         assert told == [True]
+
+
+def test_strangers_that_it_counted_alone_are_forgotten_too(shared: Shared) -> None:
+    yesterday = time.time() - DAY - 60
+    shared._local.reserve(-3, [Charge(CALLS, 1, held=False)], now=yesterday)
+    shared.prune()
+    assert shared._local.prune() == 0
 
 
 def test_it_is_well_again_once_the_file_is(shared: Shared, path: Path, told: list[bool]) -> None:

@@ -13,7 +13,7 @@ import secrets
 from flask import g, request
 from flask import session as cookie  # a module here is named session
 
-from gateway.blueprints.admin.attempts import seconds_to_wait
+from gateway.blueprints.admin.attempts import TOKEN, seconds_to_wait
 from gateway.context import current_gateway
 from gateway.errors import Forbidden, RateLimited, Unauthenticated
 from gateway.store import admins, audit
@@ -124,7 +124,7 @@ def _check_token(given: str) -> None:
 
 def _count_failure() -> None:
     """Only failures count, so others' guesses never stop the bearer of the right token."""
-    if wait := seconds_to_wait("admin-api"):
+    if wait := seconds_to_wait(TOKEN):
         raise RateLimited(
             "Too many failed attempts from this address.",
             code="too_many_failures",

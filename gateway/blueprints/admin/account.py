@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin import sign_in
 from gateway.blueprints.admin.password_form import OwnPasswordForm
-from gateway.blueprints.admin.session import checked, count_attempt
+from gateway.blueprints.admin.session import checked, count_attempt, forget_attempt
 from gateway.context import current_gateway
 from gateway.store import admins
 from gateway.store.admins import Admin
@@ -29,6 +29,7 @@ def change_password() -> ResponseReturnValue:
     if checked(admin.username, form.current.data) is None:
         form.current.errors = ["This is not the password."]
         return _page(form), 422
+    forget_attempt()
     admins.set_password(current_gateway.engine, admin.username, form.password.data, admin.username)
     current_gateway.changed()  # pages that are open ask again who looks
     sign_in(_anew(admin))

@@ -11,6 +11,8 @@ from gateway.store.client_fields import ClientFields
 
 KINDS = ("text", "secret", "prose", "lines", "pairs", "number", "money", "flag", "choice", "moment")
 SEALED, WITHOUT = "sealed_provider_api_key", "without_provider_api_key"
+LIKE = "like"
+"""Of a duplicate: the id of the client that it begins as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,11 @@ GROUPS = (
                 help="Kept encrypted, never shown.",
             ),
             FormField("provider_base_url", "Base URL", help=""),
-            FormField("provider_api_version", "API version", help="Azure OpenAI alone wants one."),
+            FormField(
+                "provider_api_version",
+                "API version",
+                help="Azure OpenAI alone wants one (YYYY-MM-DD), or none for its /openai/v1.",
+            ),
         ),
     ),
     Group(

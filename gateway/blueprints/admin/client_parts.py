@@ -31,7 +31,11 @@ def now_of(row: ClientRow) -> dict[str, Any]:
     requests = overview.recent(gateway, row.id)
     return {
         "state": part("admin/_client_state.html", state=state_of(row)),
-        "uses": part("admin/_client_uses.html", uses=standing(row, gateway.shared)),
+        "uses": part(
+            "admin/_client_uses.html",
+            uses=standing(row, gateway.shared),
+            allow_unpriced=row.allow_unpriced,
+        ),
         "recent": part("admin/_requests.html", requests=requests, of_client=True),
     }
 

@@ -1,20 +1,21 @@
 """The pages of clients: the list, one of them, its form, and what may be done to it."""
 
+import re
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, g, redirect, render_template, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
-from gateway.blueprints.admin import client_parts
-from gateway.blueprints.admin.client_form import GROUPS, SEALED, ClientForm
+from gateway.blueprints.admin import check_write, client_parts
+from gateway.blueprints.admin.client_form import GROUPS, LIKE, SEALED, ClientForm
 from gateway.blueprints.admin.clients_api import MAX_BODY, client_book
 from gateway.blueprints.admin.parts import SPANS, chosen_range
 from gateway.blueprints.admin.provider_hints import provider_hints
 from gateway.blueprints.admin.query import whole_number
 from gateway.blueprints.admin.sealed import opened, seal
 from gateway.context import current_gateway
-from gateway.errors import InvalidFields
+from gateway.errors import InvalidFields, NotFound
 from gateway.limits import standings
 from gateway.store.client_book import HIGHEST_ID, LONGEST_GRACE, describe
 from gateway.store.client_fields import ClientFields
@@ -65,23 +66,25 @@ def show_parts(client_id: int) -> ResponseReturnValue:
 
 @bp.get("/new")
 def new() -> ResponseReturnValue:
+    check_write(g.admin)
     copied = whole_number("copy", default=0, lowest=0, highest=HIGHEST_ID)
     defaults = current_gateway.settings.defaults.model_dump(exclude_none=True)
     values = {name: one.default for name, one in ClientFields.model_fields.items()} | defaults
-    values["name"] = ""
-    if copied:
-        values |= _values(client_book().get(copied)) | {"name": ""}
-    return _form(ClientForm.of(values), copied=bool(copied))
+    source = client_book().get(copied) if copied else None
+    if source:
+        values |= _values(source)
+    return _form(ClientForm.of(values | {"name": ""}), source=source)
 
 
 @bp.post("/new")
 def create() -> ResponseReturnValue:
-    form = ClientForm.sent(request.form)
+    book, form = client_book(), ClientForm.sent(request.form)
+    payload, like = form.payload(_typed_key(form)), _whole_id(request.form.get(LIKE, ""))
     try:
-        row, key = client_book().create(form.payload(_typed_key(form)))
+        row, key = book.duplicate(like, payload) if like else book.create(payload)
     except InvalidFields as error:
         form.problems = error.fields
-        return _form(form), error.status
+        return _form(form, source=_found(like)), error.status
     _keep_new_key(row.id, key)
     flash(f"Client {row.name} is made.")
     return redirect(url_for(".show", client_id=row.id))
@@ -89,6 +92,7 @@ def create() -> ResponseReturnValue:
 
 @bp.get("/<int:client_id>/edit")
 def edit(client_id: int) -> ResponseReturnValue:
+    check_write(g.admin)
     row = client_book().get(client_id)
     return _form(ClientForm.of(_values(row)), row)
 
@@ -161,15 +165,29 @@ def _page(row: ClientRow, new_key: str | None = None, problem: str | None = None
     )
 
 
-def _form(form: ClientForm, row: ClientRow | None = None, *, copied: bool = False) -> str:
+def _form(
+    form: ClientForm, row: ClientRow | None = None, *, source: ClientRow | None = None
+) -> str:
+    """`row`: which one is changed; `source`: which one is duplicated."""
     return render_template(
         "admin/client_form.html",
         form=form,
         groups=GROUPS,
         hints=provider_hints(current_gateway.ways),
         row=row,
-        copied=copied,
+        source=source,
     )
+
+
+def _whole_id(text: str) -> int:
+    return int(text) if re.fullmatch("[0-9]{1,10}", text) else 0
+
+
+def _found(client_id: int) -> ClientRow | None:
+    try:
+        return client_book().get(client_id)
+    except NotFound:
+        return None
 
 
 def _values(row: ClientRow) -> dict[str, Any]:

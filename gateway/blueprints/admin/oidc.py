@@ -11,6 +11,7 @@ from gateway.blueprints.admin.oidc_provider import Identity, SignInFailed
 from gateway.blueprints.admin.session import (
     count_attempt,
     destination,
+    forget_attempt,
     is_of_this_site,
     page,
     tell_to_wait,
@@ -46,6 +47,7 @@ def come_back() -> ResponseReturnValue:
     count_attempt()
     wanted = cookie.pop(_WANTED, "")
     admin = _let_in(oidc_provider.answer())
+    forget_attempt()
     sign_in(admin)
     audit.note(current_gateway.engine, admin.username, "admin.sign-in", admin.username)
     return redirect(wanted if is_of_this_site(wanted) else url_for("pages.inside.home"))

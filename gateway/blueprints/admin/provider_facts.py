@@ -13,6 +13,7 @@ from gateway.providers.model_lists import Model
 from gateway.routing import own_credentials
 from gateway.store.client_list import clients_by_provider
 from gateway.store.failed_tries import FailedTry, failed_tries
+from gateway.store.hang_ups import hang_ups
 from gateway.store.settings import MODEL_LIST, stored
 from gateway.store.stats import Totals, by_provider, models_of, stamp
 
@@ -42,6 +43,8 @@ class Standing:
     is_reachable: bool
     clients: int
     totals: Totals
+    hang_ups: int
+    """Calls of the last hour that were left: they count among the errors of `totals`."""
     open_breakers: tuple[OpenBreaker, ...]
     last_failure: FailedTry | None
 
@@ -49,6 +52,13 @@ class Standing:
     def in_use(self) -> bool:
         busy = self.totals.count("requests") or self.open_breakers or self.last_failure
         return bool(self.is_configured or self.clients or busy)
+
+    @property
+    def error_rate(self) -> float | None:
+        """What may be the provider's doing: a call that was left is neither answered nor failed."""
+        requests = self.totals.count("requests") - self.hang_ups
+        errors = self.totals.count("errors") - self.hang_ups
+        return max(0, errors) / requests if requests > 0 else None
 
     def told(self) -> dict[str, Any]:
         failure = self.last_failure
@@ -60,6 +70,7 @@ class Standing:
             "credentials": {"key": self.key, "configured": self.is_configured},
             "clients": self.clients,
             "last_hour": self.totals.told(),
+            "hang_ups": self.hang_ups,
             "failed_tries": failure.recent if failure else 0,
             "breaker": [{"model": one.model, "workers": one.workers} for one in self.open_breakers],
             "last_error": failure
@@ -78,12 +89,14 @@ def standings(gateway: Gateway) -> list[Standing]:
     """Of all providers, in the order of their table."""
     clients, totals = clients_by_provider(gateway.engine), by_provider(gateway.engine, RANGE)
     failures, breakers = failed_tries(gateway.engine), _open_breakers(gateway)
+    gone = hang_ups(gateway.engine, RANGE)
     return [
         _standing(
             gateway,
             provider,
             clients.get(provider.id, 0),
             totals.get(provider.id, Totals()),
+            gone.get(provider.id, 0),
             tuple(breakers.get(provider.id, ())),
             failures.get(provider.id),
         )
@@ -100,6 +113,7 @@ def _standing(
     provider: Provider,
     clients: int,
     totals: Totals,
+    gone: int,
     open_breakers: tuple[OpenBreaker, ...],
     last_failure: FailedTry | None,
 ) -> Standing:
@@ -116,6 +130,7 @@ def _standing(
         is_reachable=own_credentials(provider, gateway.ways) is not None,
         clients=clients,
         totals=totals,
+        hang_ups=gone,
         open_breakers=open_breakers,
         last_failure=last_failure,
     )

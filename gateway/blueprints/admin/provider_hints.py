@@ -28,15 +28,17 @@ def _hint(provider: Provider, ways: Ways) -> Hint:
     return Hint(
         provider.id,
         provider.title,
-        "" if provider.id == "demo" else address,
+        "" if provider.id == "demo" else address or provider.address_format or "",
         _address(provider, address),
         _key(provider, has_own=bool(own and own.api_key)),
-        f"For example {', '.join(provider.models)}." if provider.models else "",
+        _model(provider),
     )
 
 
 def _address(provider: Provider, address: str) -> str:
     said = f"Empty means {address}." if address else "Required: there is no usual address."
+    if provider.address_format:
+        said += f" It looks like {provider.address_format}."
     if provider.id == "demo":
         return "Not needed: it answers inside the gateway."
     return f"{said} {provider.hint}" if provider.hint else said
@@ -47,6 +49,15 @@ def _key(provider: Provider, *, has_own: bool) -> str:
         return "Not needed."
     bearer = " Bearer" if provider.key_header == "Authorization" else ""
     sent = f"It goes there as {provider.key_header}:{bearer} …"
+    looks = f" It looks like {provider.key_format}." if provider.key_format else ""
     if has_own:
-        return f"Empty means the gateway's own key. {sent}"
-    return f"{'Optional' if provider.key == 'optional' else 'Required'}. {sent}"
+        return f"Empty means the gateway's own key.{looks} {sent}"
+    return f"{'Optional' if provider.key == 'optional' else 'Required'}.{looks} {sent}"
+
+
+def _model(provider: Provider) -> str:
+    if provider.model_hint:
+        return provider.model_hint
+    if provider.models:
+        return f"For example {', '.join(provider.models)}."
+    return "A name from the server's own list of models."

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin.parts import part
 from gateway.blueprints.admin.provider_facts import (
+    Standing,
     differences,
     families,
     models_told,
@@ -42,7 +43,7 @@ def show_one(provider_id: str) -> ResponseReturnValue:
         models=models_told(current_gateway, standing),
         families=families(current_gateway, provider),
         differences=differences(provider),
-        parts=now_of(provider),
+        parts=_parts_of(standing),
     )
 
 
@@ -71,6 +72,9 @@ def now() -> dict[str, Any]:
 
 
 def now_of(provider: Provider) -> dict[str, Any]:
-    standing = standing_of(current_gateway, provider)
+    return _parts_of(standing_of(current_gateway, provider))
+
+
+def _parts_of(standing: Standing) -> dict[str, Any]:
     workers = current_gateway.settings.server.workers
     return {"provider": part("admin/_provider_now.html", one=standing, workers=workers)}

@@ -15,9 +15,10 @@ from gateway.blueprints.admin.timeline import steps, stretches, sums
 from gateway.context import current_gateway
 from gateway.errors import InvalidFields, NotFound
 from gateway.providers import PROVIDERS
+from gateway.store.client_list import client_names
 from gateway.store.log_pages import LOOKED_AT, Page, find_request, logged
 
-CLIENTS_OFFERED = 200
+CLIENTS_OFFERED = 1000
 _BODIES = ("question", "sent", "answer")
 
 bp = Blueprint("requests", __name__, url_prefix="/requests")
@@ -31,12 +32,15 @@ def index() -> ResponseReturnValue:
         page = search().page(current_gateway.engine, requests_parts.SHOWN, place())
     except InvalidFields as error:
         problems = error.fields
+    clients, left_out = _clients(asked.get("client_id"))
     shown = render_template(
         "admin/requests.html",
         rows=requests_parts.rows(page, asked, is_first=is_first),
         asked=asked,
         problems=problems,
-        clients=_clients(asked.get("client_id")),
+        clients=clients,
+        left_out=left_out,
+        clients_offered=CLIENTS_OFFERED,
         providers=sorted(PROVIDERS),
         is_first=is_first,
         looked_through=LOOKED_AT,
@@ -73,13 +77,24 @@ def show(request_id: str) -> ResponseReturnValue:
     )
 
 
-def _clients(chosen: str | None) -> list[tuple[int, str]]:
-    """Those that can be chosen; the chosen one, be it deleted, is among them."""
-    rows, _ = client_book().page(limit=CLIENTS_OFFERED)
-    found = {row.id: row.name for row in rows}
-    if chosen and re.fullmatch("[0-9]{1,10}", chosen):
-        found.setdefault(int(chosen), f"client {chosen}")
-    return list(found.items())
+def _clients(chosen: str | None) -> tuple[list[tuple[int, str]], bool]:
+    """Those that can be chosen, by name, and whether there are more.
+
+    The chosen one, be it deleted, is among them.
+    """
+    found = client_names(current_gateway.engine, CLIENTS_OFFERED + 1)
+    offered = found[:CLIENTS_OFFERED]
+    number = int(chosen) if chosen and re.fullmatch("[0-9]{1,10}", chosen) else 0
+    if number and number not in dict(offered):
+        offered.append((number, _name_of(number)))
+    return offered, len(found) > CLIENTS_OFFERED
+
+
+def _name_of(client_id: int) -> str:
+    try:
+        return client_book().get(client_id).name
+    except NotFound:
+        return f"client {client_id}"
 
 
 def _is_there(client_id: int | None) -> bool:

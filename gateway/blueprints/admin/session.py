@@ -21,7 +21,7 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from gateway.blueprints.admin import sign_in, sign_out, signed_in
-from gateway.blueprints.admin.attempts import seconds_to_wait
+from gateway.blueprints.admin.attempts import SIGN_IN, seconds_to_wait, take_back
 from gateway.context import current_gateway
 from gateway.errors import RateLimited
 from gateway.store import admins, audit
@@ -65,6 +65,7 @@ def login() -> ResponseReturnValue:
     if admin is None:
         _log.warning("A sign-in from %s was refused", request.remote_addr)
         return page(REFUSED), 401
+    forget_attempt()
     sign_in(admin)
     audit.note(current_gateway.engine, admin.username, "admin.sign-in", admin.username)
     return redirect(destination())
@@ -103,12 +104,19 @@ def page(problem: str | None = None) -> str:
 
 
 def count_attempt() -> None:
-    """Raises RateLimited for an address that tries more often than the settings allow."""
-    if wait := seconds_to_wait("admin-sign-in"):
+    """Raises RateLimited for an address that fails more often than the settings allow.
+
+    Who turns out to be right says so: `forget_attempt`.
+    """
+    if wait := seconds_to_wait(SIGN_IN):
         raise RateLimited(
             f"Too many attempts from this address. Try again in {wait} s.",
             headers={"retry-after": str(wait)},
         )
+
+
+def forget_attempt() -> None:
+    take_back(SIGN_IN)
 
 
 def checked(username: str, password: str) -> Admin | None:

@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from gateway.blueprints.admin.password_form import SetUpForm
-from gateway.blueprints.admin.session import count_attempt
+from gateway.blueprints.admin.session import count_attempt, forget_attempt
 from gateway.context import current_gateway
 from gateway.errors import InvalidFields, RateLimited
 from gateway.store import admins, set_up_code
@@ -34,6 +34,7 @@ def create() -> ResponseReturnValue:
         return _page(form), 422
     try:
         if admins.create_first(engine, form.code.data, form.username.data, form.password.data):
+            forget_attempt()
             return redirect(url_for("pages.session.login_page"))
     except InvalidFields as error:
         form.username.errors = [f"This name {why}." for why in error.fields.values()]

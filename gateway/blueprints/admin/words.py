@@ -1,7 +1,9 @@
 """How pages write numbers, money, durations and moments."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Blueprint
 
@@ -37,6 +39,25 @@ def money(value: float | None) -> str:
     if value == 0 or value >= 1:
         return f"${value:,.2f}"
     return f"${value:.4f}" if value >= 0.001 else f"${value:.8f}".rstrip("0")
+
+
+@bp.app_template_filter()
+def cost(told: Mapping[str, Any]) -> str:
+    """What some requests cost, as far as it is known: $1.23, `$1.23 +` and more, or unknown."""
+    unpriced, priced = told["unpriced"], told["cost_usd"]
+    if not unpriced:
+        return money(priced)
+    # What failed may have cost nothing; all that was answered has no price then.
+    if not priced and unpriced >= told["requests"] - told["errors"]:
+        return "unknown"
+    return f"{money(priced)} +"
+
+
+@bp.app_template_filter()
+def unpriced(told: Mapping[str, Any]) -> str:
+    """How many requests had no known price; empty for none."""
+    count = told["unpriced"]
+    return f"{number(count)} call{'' if count == 1 else 's'} unpriced" if count else ""
 
 
 @bp.app_template_filter()

@@ -344,6 +344,7 @@ def _others() -> dict[str, Shape]:
         "credentials": shape({"key": ANYTHING, "configured": FLAG}),
         "clients": WHOLE,
         "last_hour": ref("Totals"),
+        "hang_ups": WHOLE,
         "failed_tries": WHOLE,
         "breaker": each(shape({"model": TEXT, "workers": WHOLE})),
         "last_error": nullable(OBJECT),
