@@ -1,6 +1,5 @@
 """What a client may know of its own calls: the receipt of one, and what all have used."""
 
-import re
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,6 +13,7 @@ from gateway.blueprints import access
 from gateway.blueprints.replies import Reply, said
 from gateway.context import Gateway, current_gateway
 from gateway.errors import NotFound, Unavailable
+from gateway.exchange import is_request_id
 from gateway.store.clients import Client
 from gateway.store.log_pages import find_request
 from gateway.store.models import LOG_COLUMNS
@@ -21,7 +21,6 @@ from gateway.store.stats import Totals, usage_of
 
 bp = Blueprint("receipts", __name__)
 
-_REQUEST_ID = re.compile(r"req_[0-9a-f]{24}")
 # Another worker's row may be on its way to the log.
 _PATIENCE = (0.1, 0.15, 0.25)
 _ASK_AGAIN = "5"
@@ -53,7 +52,7 @@ def usage() -> Reply:
 
 def _found(gateway: Gateway, request_id: str) -> dict[str, Any] | None:
     """The row of a call: from this worker's memory, or from the log."""
-    if not _REQUEST_ID.fullmatch(request_id):
+    if not is_request_id(request_id):
         return None
     if (waiting := gateway.ledger.waiting_row(request_id)) is not None:
         told = dict(zip(LOG_COLUMNS, waiting, strict=True))

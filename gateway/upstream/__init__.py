@@ -1,7 +1,7 @@
 """The HTTP way out: pooled, timed, cancellable; its failures become UpstreamError.
 
-A prepared request goes to a Transport Adapter of requests: the one of `wire`, backed by
-geventhttpclient's C parser and pools, or requests' own where an outbound proxy is configured.
+A prepared request of requests goes to the adapter of `wire`, backed by geventhttpclient's C
+parser and pools, or to requests' own where an outbound proxy is configured.
 Redirects are not followed, `.netrc` and proxy variables are not read, cookies are not kept.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from requests import PreparedRequest
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import HTTPAdapter
 
 from gateway.config import Upstream as UpstreamSettings
 from gateway.errors import UpstreamError, UpstreamTimeout
@@ -75,5 +75,5 @@ def read_whole(answer: Answer, settings: UpstreamSettings) -> bytes:
     return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
 
-def _adapter(settings: UpstreamSettings) -> BaseAdapter:
+def _adapter(settings: UpstreamSettings) -> HTTPAdapter | GeventAdapter:
     return HTTPAdapter(pool_maxsize=100) if settings.proxy else GeventAdapter(settings)

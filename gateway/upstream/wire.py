@@ -1,4 +1,4 @@
-"""The direct way: requests' Transport Adapter over geventhttpclient, and its answers."""
+"""The direct way: over geventhttpclient's pools and parser, and its answers."""
 
 import ssl
 import zlib
@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from geventhttpclient.response import HTTPParseError, HTTPResponse
-from requests import PreparedRequest, Response
-from requests.adapters import BaseAdapter
-from requests.structures import CaseInsensitiveDict
+from requests import PreparedRequest
 
 from gateway.config import Upstream as UpstreamSettings
 from gateway.errors import UpstreamError, UpstreamTimeout, UpstreamUnreachable
@@ -17,42 +15,21 @@ from gateway.upstream.answer import READ_SIZE, Silence
 from gateway.upstream.pools import Route
 
 
-class GeventAdapter(BaseAdapter):
+class GeventAdapter:
     """Cheap, cooperative, cancellable."""
 
     def __init__(self, settings: UpstreamSettings) -> None:
-        super().__init__()
         self._settings = settings
         self._routes: dict[str, Route] = {}
 
     def start(self, request: PreparedRequest, connect_timeout: float, timeout: float) -> "Wire":
         """Connects and sends. Raises UpstreamError; the answer's head is still to be read."""
         assert request.url is not None
-        origin, _, path = _split(request.url)
+        origin, path = _split(request.url)
         route = self._routes.get(origin)
         if route is None:
             route = self._routes[origin] = Route(origin, self._settings)
         return Wire(route, _text_of(request, route, path), timeout)
-
-    def send(
-        self,
-        request: PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: bool | str = True,
-        cert: Any = None,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
-        """As requests asks of an adapter: the head is read, `raw` is the Wire."""
-        wire = self.start(request, self._settings.connect_timeout, self._settings.idle_timeout)
-        wire.read_head(self._settings.first_byte_timeout)
-        response = Response()
-        response.status_code = wire.status
-        response.headers = CaseInsensitiveDict(wire.headers)
-        response.url = request.url or ""
-        response.request = request
-        response.raw = wire
-        return response
 
     def drop_idle(self, seconds: float) -> None:
         for route in self._routes.values():
@@ -64,10 +41,10 @@ class GeventAdapter(BaseAdapter):
         self._routes.clear()
 
 
-def _split(url: str) -> tuple[str, str, str]:
-    """Origin, separator and path with query of an absolute URL."""
+def _split(url: str) -> tuple[str, str]:
+    """Origin, and path with query, of an absolute URL."""
     slash = url.find("/", url.index("://") + 3)
-    return (url, "", "/") if slash < 0 else (url[:slash], "", url[slash:])
+    return (url, "/") if slash < 0 else (url[:slash], url[slash:])
 
 
 def _text_of(request: PreparedRequest, route: Route, path: str) -> bytes:
