@@ -17,6 +17,10 @@ const tellKey = () => {
   const stays = provider.value === keyOf && form.elements.provider_base_url.value.trim() === keyAt;
   key.querySelector("[data-key-stays]").hidden = !stays;
   key.querySelector("[data-key-asked]").hidden = stays;
+  // What was typed before a mistake elsewhere is kept wherever the form leads.
+  if (!form.elements.sealed_provider_api_key) {
+    form.elements.provider_api_key.placeholder = stays ? "as stored" : "";
+  }
 };
 if (key) form.addEventListener("input", tellKey);
 

@@ -44,6 +44,27 @@ def test_a_client_from_its_first_field_to_its_end(person: Person) -> None:
         expect(page.get_by_text(f"client.{action}", exact=True)).to_have_count(1)
 
 
+def test_a_form_says_whether_the_stored_key_stays(person: Person) -> None:
+    fields = {"name": "keyed", "provider": "groq", "provider_api_key": "theirs"}
+    number = person.gateway.new_client(**fields)["client"]["id"]
+    page = person.page
+    stays, asked = page.locator("[data-key-stays]"), page.locator("[data-key-asked]")
+    key = page.locator("#provider_api_key")
+    for form in (f"clients/new?copy={number}", f"clients/{number}/edit"):
+        person.go(form)
+        expect(stays).to_be_visible()
+        expect(asked).to_be_hidden()
+        page.locator("#provider").select_option("xai")
+        expect(asked).to_be_visible()
+        expect(stays).to_be_hidden()
+        expect(key).to_have_attribute("placeholder", "")
+        page.locator("#provider").select_option("groq")
+        expect(stays).to_be_visible()
+        expect(key).to_have_attribute("placeholder", "as stored")
+        page.locator("#provider_base_url").fill("https://elsewhere.example/v1")
+        expect(asked).to_be_visible()
+
+
 def test_colours_are_chosen_and_kept(person: Person) -> None:
     root = person.page.locator("html")
     button = person.page.locator("#theme")

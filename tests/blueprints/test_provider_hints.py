@@ -33,7 +33,7 @@ def test_every_provider_has_each_hint(hints: dict[str, Hint]) -> None:
 
 
 def test_the_keys_that_have_a_format_are_told_by_it(hints: dict[str, Hint]) -> None:
-    looks = {one.id: re.search("It looks like (.+?)\\. It goes", one.key) for one in hints.values()}
+    looks = {one.id: re.search("It looks like (.+?) and goes", one.key) for one in hints.values()}
     assert {name: found[1] for name, found in looks.items() if found} == KEYS
 
 
@@ -58,4 +58,4 @@ def test_azures_address_and_its_deployments_are_told(hints: dict[str, Hint]) -> 
 def test_the_form_has_them_for_whatever_is_chosen(signed_in: Browser) -> None:
     page = signed_in.get("/admin/clients/new").text
     assert 'data-placeholder="https://&lt;resource&gt;.openai.azure.com"' in page
-    assert "It looks like gsk_…." in page and "For example claude-sonnet-4-5." in page
+    assert "It looks like gsk_… and goes there" in page and "For example claude-sonnet-4-5." in page

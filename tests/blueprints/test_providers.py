@@ -114,9 +114,9 @@ def test_a_caller_that_hangs_up_is_no_error_of_the_provider(
         entered(parts, number, **values)
     assert parts.ledger.flush()
     listed = re.sub(r"\s+", " ", signed_in.get("/admin/providers").text)
-    assert re.search(r'data-label="Errors"[^>]*>0 % <span class="quiet">3 hung up</span>', listed)
+    assert re.search(r'data-label="Errors"[^>]*>0 % <span class="meaning">3 hung up</span>', listed)
     page = signed_in.get("/admin/providers/groq").text
-    assert '<dd data-figure="errors">0 %</dd>' in page and "3 hung up or cancelled" in page
+    assert '<dd data-figure="errors">0 %</dd>' in page and "3 hung up</dd>" in page
     assert "grave" not in page
     entered(parts, 9, started_at=began, status=502, provider="groq")
     assert parts.ledger.flush()

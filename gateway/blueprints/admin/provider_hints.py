@@ -48,11 +48,11 @@ def _key(provider: Provider, *, has_own: bool) -> str:
     if provider.id == "demo":
         return "Not needed."
     bearer = " Bearer" if provider.key_header == "Authorization" else ""
-    sent = f"It goes there as {provider.key_header}:{bearer} …"
-    looks = f" It looks like {provider.key_format}." if provider.key_format else ""
+    looks = f"looks like {provider.key_format} and " if provider.key_format else ""
+    sent = f"It {looks}goes there as {provider.key_header}:{bearer} …"
     if has_own:
-        return f"Empty means the gateway's own key.{looks} {sent}"
-    return f"{'Optional' if provider.key == 'optional' else 'Required'}.{looks} {sent}"
+        return f"Empty means the gateway's own key. {sent}"
+    return f"{'Optional' if provider.key == 'optional' else 'Required'}. {sent}"
 
 
 def _model(provider: Provider) -> str:
