@@ -262,10 +262,10 @@ class Call:
 
         Raises BadRequest above `max_input_tokens`, and for what could not be counted.
         """
-        most = self._client.max_input_tokens
-        if most is None and not (self._plan.tokens or self._plan.money):
+        most, counts = self._client.max_input_tokens, self._plan.tokens or self._plan.money
+        if most is None and not counts:
             return
-        if request.dialect == "responses" and request.body.get("background"):
+        if counts and request.dialect == "responses" and request.body.get("background"):
             raise BadRequest(
                 "What a response in the background will use cannot be counted, and this client "
                 "has limits on tokens or money",

@@ -357,7 +357,7 @@ def test_a_response_in_the_background_cannot_be_counted(fleet: Fleet, upstream: 
     upstream.always(Json(queued))
     own = {"provider": "openai", "provider_api_key": "k"}
     asked = {"model": "gpt-4o", "input": "Hello", "background": True}
-    for limits, status in (({"quota_output_tokens_day": 10**6}, 400), ({}, 200)):
+    for limits, status in (({"tokens_per_minute": 10**6}, 400), ({"max_input_tokens": 99}, 200)):
         key = fleet.gateway.client(**own, provider_base_url=upstream.base_url, **limits)
         with Caller(fleet.gateway) as caller:
             caller.send(request(key, asked, path="/v1/responses"))
