@@ -131,6 +131,11 @@ def test_the_throttled_are_told_when_to_try_again(browser: Browser) -> None:
     assert f"Try again in {wait} s" in answer.text
 
 
+def test_who_lost_the_password_is_told_a_command_that_works(browser: Browser) -> None:
+    page = browser.get(LOGIN).text
+    assert "<code>.venv/bin/flask --app app reset-password</code>" in page
+
+
 # Forms of other sites.
 
 
