@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.blueprints.person import Person
+from tests.running import PATIENCE
 
 QUESTION = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}]}
 
@@ -35,6 +36,7 @@ def test_a_client_from_its_first_field_to_its_end(person: Person) -> None:
     wait_for(person, key, 401)
     assert person.ask(newer, QUESTION) == 200
     person.press("Disable")
+    expect(page.get_by_text("Client shop is disabled.")).to_be_visible()
     wait_for(person, newer, 403)
     page.get_by_label("Type its name to confirm").fill("shop")
     person.press("Delete this client")
@@ -63,6 +65,24 @@ def test_a_form_says_whether_the_stored_key_stays(person: Person) -> None:
         expect(key).to_have_attribute("placeholder", "as stored")
         page.locator("#provider_base_url").fill("https://elsewhere.example/v1")
         expect(asked).to_be_visible()
+
+
+def test_the_button_follows_what_is_switched_elsewhere(person: Person) -> None:
+    made = person.gateway.new_client()
+    address = f"clients/{made['client']['id']}"
+    person.go(address)
+    person.is_live()
+    button = person.page.locator("button[name=active]")
+    expect(button).to_have_text("Disable")
+    for active, word in ((False, "Enable"), (True, "Disable")):
+        person.gateway.admin("PATCH", f"/{address}", {"is_active": active})
+        expect(button).to_have_text(word, timeout=PATIENCE * 1000)
+    person.gateway.admin("PATCH", f"/{address}", {"is_active": False})
+    expect(button).to_have_text("Enable", timeout=PATIENCE * 1000)
+    button.click()
+    expect(person.page.locator("main > .notice")).to_contain_text("is enabled.")
+    person.gateway.admin("DELETE", f"/{address}")
+    expect(button).to_be_disabled(timeout=PATIENCE * 1000)
 
 
 def test_colours_are_chosen_and_kept(person: Person) -> None:

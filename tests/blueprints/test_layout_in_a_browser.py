@@ -40,3 +40,19 @@ def test_a_page_does_not_jump(person: Person, name: str, addresses: dict[str, st
         page.wait_for_timeout(300)  # what would still come, to no test's harm if it is late
         shifts = page.evaluate("shifts")
         assert sum(value for value, _ in shifts) < MOST, (width, shifts)
+
+
+def test_a_number_and_its_unit_stay_in_one_line(person: Person) -> None:
+    """In the narrowest window that shows a table."""
+    person.page.set_viewport_size({"width": 1200, "height": 1000})
+    person.go("providers")
+    row = person.page.locator("table.providers tbody tr").first
+    cell = row.locator("td[data-label=Errors]")
+    cell.evaluate("cell => (cell.textContent = '5.3 %')")
+    row.locator("td").last.evaluate("cell => (cell.textContent = 'It was away. '.repeat(20))")
+    lines = """cell => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return range.getClientRects().length;
+    }"""
+    assert cell.evaluate(lines) == 1

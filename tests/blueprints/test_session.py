@@ -161,6 +161,11 @@ def test_failures_are_counted_over_all_workers(tmp_path: Path) -> None:
         assert tried(other) == [401] * 4 + [429] * 2
 
 
+def test_who_lost_the_password_is_told_a_command_that_works(browser: Browser) -> None:
+    page = browser.get(LOGIN).text
+    assert "<code>.venv/bin/flask --app app reset-password</code>" in page
+
+
 # Forms of other sites.
 
 
