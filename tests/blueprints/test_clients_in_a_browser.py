@@ -40,7 +40,7 @@ def test_a_client_from_its_first_field_to_its_end(person: Person) -> None:
     wait_for(person, newer, 403)
     page.get_by_label("Type its name to confirm").fill("shop")
     person.press("Delete this client")
-    expect(page.get_by_role("status")).to_have_text("Client shop is deleted.")
+    expect(page.locator("main > .notice")).to_have_text("Client shop is deleted.")
     person.go("audit")
     for action in ("create", "rotate-key", "change", "delete"):
         expect(page.get_by_text(f"client.{action}", exact=True)).to_have_count(1)

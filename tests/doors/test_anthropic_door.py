@@ -360,6 +360,7 @@ def test_silence_is_filled_with_pings(
         while (line := answer.readline()) != b"event: ping\n":
             assert line
         assert answer.readline() == b'data: {"type": "ping"}\n'
+        upstream.wait(1)
         upstream.release()
         assert b"event: message_stop\n" in answer.read()
     finally:

@@ -368,6 +368,7 @@ def test_silence_stays_silence(
         connection.request("POST", path, json.dumps({"contents": HELLO}), {"x-api-key": key})
         # It begins its answer without anything to say, if need be.
         answer = connection.getresponse()
+        upstream.wait(1)
         upstream.release()
         *events, rest = answer.read().split(b"\r\n\r\n")
     finally:
