@@ -224,6 +224,7 @@ def test_a_server_is_added_seen_connected_tried_and_removed(
     row.get_by_role("link", name="Edit").click()
     page.get_by_text("Remove it …").click()
     person.press("Remove wiki now")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Tools")
     expect(row).to_have_count(0)
     person.go("audit")
     for action in ("mcp-server.add", "mcp-server.change", "mcp-server.remove"):
