@@ -74,10 +74,7 @@ def input_tokens(raw: bytes, body: Any) -> int:
     """The tokens of a question: its text `raw`, and the same parsed."""
     if _is_plain(body) or not _may_hold_media(raw):
         return text_tokens(raw)
-    data, tokens = 0, 0
-    for size, count in _media(body):
-        data += size
-        tokens += count
+    data, tokens = _media_in(body)
     if not data:
         return text_tokens(raw) + tokens
     # Data is ASCII.
@@ -88,10 +85,7 @@ def likely_tokens(sent: bytes) -> int:
     """The tokens of a question as it was sent, as many as are likely."""
     found = orjson.loads(sent)
     body = {name: value for name, value in found.items() if name not in _ASIDE}
-    data, tokens = 0, 0
-    for size, count in _media(body):
-        data += size
-        tokens += count
+    data, tokens = _media_in(body)
     return math.ceil(max(0, _text_size(body) - data) / CHARS_PER_TOKEN) + tokens
 
 
@@ -128,6 +122,15 @@ def _may_hold_media(raw: bytes) -> bool:
         if mark in raw:
             return True
     return False
+
+
+def _media_in(body: Any) -> tuple[int, int]:
+    """All media of a question: the size of their data within the text, and their tokens."""
+    data, tokens = 0, 0
+    for size, count in _media(body):
+        data += size
+        tokens += count
+    return data, tokens
 
 
 def _media(body: Any) -> Iterator[tuple[int, int]]:

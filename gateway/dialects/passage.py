@@ -81,8 +81,8 @@ def noted(found: Iterable[Event], learned: Learned) -> Iterator[Event]:
 
 def _count_so_far(reader: Reader, learned: Learned) -> None:
     """A stream that is cut has not told its last count; what it has told before holds."""
-    if not learned.ended and reader.usage is not None:
-        learned.usage = reader.usage
+    if not learned.ended and (usage := reader.usage) is not None:
+        learned.usage = usage
 
 
 class Overheard:

@@ -10,6 +10,7 @@ from tests.running import Running
 from tests.upstream import Json, Named, Sse, Upstream, chunks, completion
 
 HELLO = [{"role": "user", "content": "Hello"}]
+ASKED = {"model": "claude-x", "max_tokens": 100, "messages": HELLO, "stream": True}
 MESSAGES = "/v1/messages"
 COUNTED = {
     "input_tokens": 3_000,
@@ -62,10 +63,6 @@ def cut(gateway: Running, key: str, path: str, question: Mapping[str, Any]) -> d
     return row
 
 
-def asked(**fields: Any) -> dict[str, Any]:
-    return {"model": "claude-x", "max_tokens": 100, "messages": HELLO, "stream": True, **fields}
-
-
 @each_vendor
 @each_door
 def test_what_was_told_before_a_hang_up_holds(
@@ -77,7 +74,7 @@ def test_what_was_told_before_a_hang_up_holds(
     counted: Mapping[str, int],
 ) -> None:
     upstream.always(Sse(events, done=False, hang=len(events)))
-    row = cut(gateway, key_of(gateway, upstream, provider), path, asked())
+    row = cut(gateway, key_of(gateway, upstream, provider), path, ASKED)
     assert (row["status"], row["estimated"]) == (499, 1)
     assert {name: row[name] for name in counted} == counted
     assert row["output_tokens"] >= 3
@@ -96,7 +93,7 @@ def test_what_was_told_before_the_vendor_broke_off_holds(
     upstream.always(Sse(events, done=False))
     key = key_of(gateway, upstream, provider, quota_input_tokens_day=10**6)
     with Caller(gateway) as caller:
-        caller.send(request(key, asked(), path=path))
+        caller.send(request(key, ASKED, path=path))
         answer = caller.answer()
     (row,) = gateway.rows(1, request_id=answer.headers["x-request-id"])
     assert (row["error_code"], row["estimated"]) == ("upstream_truncated", 1)

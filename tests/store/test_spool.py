@@ -114,15 +114,21 @@ def test_an_end_leaves_the_rest_to_the_next_start(
     assert list(folder.iterdir()) == []
 
 
-def test_a_spool_that_cannot_be_used_keeps_no_newer_row_out(
-    engine: Engine, make: Make, away: Away, folder: Path
-) -> None:
+def spoilt(make: Make, away: Away, folder: Path) -> tuple[Ledger, Path]:
+    """A ledger whose spool, read to its end, cannot be taken out; and what stands in its way."""
     ledger = make()
     fill(ledger, range(100))
     away.end()
     (file,) = folder.iterdir()
     file.unlink()
-    file.mkdir()  # what was read to its end cannot be taken out
+    file.mkdir()
+    return ledger, file
+
+
+def test_a_spool_that_cannot_be_used_keeps_no_newer_row_out(
+    engine: Engine, make: Make, away: Away, folder: Path
+) -> None:
+    ledger, file = spoilt(make, away, folder)
     assert not ledger.flush()
     names = fill(ledger, range(100, 105))
     assert not ledger.flush()
@@ -137,12 +143,7 @@ def test_a_spool_that_cannot_be_used_keeps_no_newer_row_out(
 def test_an_end_outlives_a_spool_that_cannot_be_taken_out(
     make: Make, away: Away, folder: Path
 ) -> None:
-    ledger = make()
-    fill(ledger, range(100))
-    away.end()
-    (file,) = folder.iterdir()
-    file.unlink()
-    file.mkdir()
+    ledger, _ = spoilt(make, away, folder)
     ledger.close()
     assert ledger.waiting == 0
 
